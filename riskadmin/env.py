@@ -237,6 +237,7 @@ FROM_FILE: Final = BeforeValidator(_from_file)
 """Marks a secret: a file can hold it, which NAME_FILE names."""
 
 SecretText = Annotated[str, AfterValidator(Secret), FROM_FILE]
+SecretTexts = Annotated[list[Annotated[str, AfterValidator(Secret)]], BeforeValidator(_names), FROM_FILE]
 Database = Annotated[dict[str, Any], BeforeValidator(_database), FROM_FILE]
 OtherDatabase = Annotated[dict[str, Any] | None, BeforeValidator(_other_database), FROM_FILE]
 Names = Annotated[list[str], BeforeValidator(_names)]
@@ -251,6 +252,9 @@ class Variables(BaseSettings):
     model_config = SettingsConfigDict(case_sensitive=True, enable_decoding=False, frozen=True, hide_input_in_errors=True)
 
     SECRET_KEY: SecretText = Field(default="", min_length=32)
+    SECRET_KEY_FALLBACKS: SecretTexts = Field(default="", validate_default=True)
+    ENCRYPTION_KEY: SecretText = Field(default="", pattern="^(.{32,})?$")
+    ENCRYPTION_KEY_FALLBACKS: SecretTexts = Field(default="", validate_default=True)
     ALLOWED_HOSTS: Names = Field(default="127.0.0.1,localhost", validate_default=True)
     CSRF_TRUSTED_ORIGINS: Names = Field(default="", validate_default=True)
     HTTPS: bool = True

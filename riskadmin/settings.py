@@ -14,6 +14,13 @@ env = read()
 # --- Security -------------------------------------------------------------------------------------------------------
 DEBUG = env.DEBUG
 SECRET_KEY = env.SECRET_KEY
+SECRET_KEY_FALLBACKS = env.SECRET_KEY_FALLBACKS
+# What is stored encrypted: the first key seals, each of them opens.
+ENCRYPTION_KEYS = (
+    [env.ENCRYPTION_KEY, *env.ENCRYPTION_KEY_FALLBACKS]
+    if env.ENCRYPTION_KEY
+    else [env.SECRET_KEY, *env.ENCRYPTION_KEY_FALLBACKS, *env.SECRET_KEY_FALLBACKS]
+)
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
 # Behind TLS: cookies are then sent over TLS only. Assumed unless said otherwise, but for the demo and for debugging.
@@ -261,6 +268,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# No one controls workers over the broker: anyone who can write to Redis could stop them, or read their settings.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TASK_SEND_SENT_EVENT = False
 
 # --- Tradovate ------------------------------------------------------------------------------------------------------
 TRADOVATE_EXTRA_HOSTS = env.TRADOVATE_EXTRA_HOSTS

@@ -253,5 +253,5 @@ def with_redis_number(url: str, number: int) -> str:
     """Return a Redis address that leads to another numbered database of the same server."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return f"unix://{parts.path}?db={number}"
+        return f"unix://{parts.netloc}{parts.path}?db={number}"
     return f"{parts.scheme}://{parts.netloc}/{number}?{parts.query}"

@@ -97,7 +97,7 @@ def _access(environment: Environment, log_in_as: Credentials) -> "_Access":
         base_url=base_url,
         extra_hosts=tuple(settings.TRADOVATE_EXTRA_HOSTS),
         credentials=log_in_as,
-        secret_key=settings.SECRET_KEY,
+        encryption_keys=tuple(settings.ENCRYPTION_KEYS),
         budget=budget(),
         breaker=breaker(environment),
     )
@@ -111,7 +111,7 @@ class _Access:
     base_url: str
     extra_hosts: tuple[str, ...]
     credentials: Credentials
-    secret_key: str = field(repr=False)
+    encryption_keys: tuple[str, ...] = field(repr=False)
     budget: Budget
     breaker: Breaker
 
@@ -142,7 +142,6 @@ def _tokens(access: _Access) -> TokenSource:
         environment=access.environment,
         base_url=access.base_url,
         user=access.credentials.username,
-        secret_key=access.secret_key,
     )
     return TokenSource(
         environment=access.environment,

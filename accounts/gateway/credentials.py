@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.fernet import InvalidToken
 from django.conf import settings
 
-from accounts.gateway.sealing import cipher
+from accounts.gateway.sealing import purpose_of_credentials
 from accounts.models.api import ApiCredentials
+from riskadmin import sealing
 from riskadmin.tradovate.tokens import Credentials
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -70,7 +70,7 @@ def of_settings() -> Credentials:
 def seal(environment: Environment, wanted: Credentials) -> str:
     """Return credentials as they are stored."""
     text = json.dumps({part: getattr(wanted, part) for part in PARTS})
-    return cipher(_purpose(environment)).encrypt(text.encode()).decode()
+    return sealing.seal(text, purpose=purpose_of_credentials(environment))
 
 
 def _read(environment: Environment) -> Credentials | None:
@@ -78,11 +78,7 @@ def _read(environment: Environment) -> Credentials | None:
     if stored is None:
         return None
     try:
-        parts = json.loads(cipher(_purpose(environment)).decrypt(stored.sealed.encode()))
-    except InvalidToken as error:
+        parts = json.loads(sealing.unseal(stored.sealed, purpose=purpose_of_credentials(environment)))
+    except sealing.CannotOpen as error:
         raise CannotOpen(environment) from error
     return Credentials(username=settings.TRADOVATE_USERNAME, **parts)
-
-
-def _purpose(environment: Environment) -> str:
-    return f"riskadmin credentials\0{environment}"

@@ -1,17 +1,16 @@
 """The shared session token in PostgreSQL, encrypted; contract: `riskadmin.tradovate.tokens.TokenStore`."""
 
-from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from accounts.gateway.sealing import purpose_of_token
 from accounts.gateway.storage import stored, stored_at_once
 from accounts.models.api import ApiSession, ApiToken
+from riskadmin.sealing import cipher
 from riskadmin.tradovate.tokens import StoredToken
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -19,16 +18,13 @@ from riskadmin.tradovate.vocabulary import Environment
 class PostgresTokenStore:
     """The token of one user at one address, and the lease of the process that may replace it.
 
-    The key is derived from `secret_key`, the environment, the address and the user: a token stored under other values can't be
-    read, so it is never sent to a host it isn't for.
+    It is sealed for the environment, the address and the user (`purpose_of_token`).
     """
 
-    def __init__(self, *, environment: Environment, base_url: str, user: str, secret_key: str) -> None:
-        """Derive the key; nothing is read yet."""
+    def __init__(self, *, environment: Environment, base_url: str, user: str) -> None:
+        """Derive the keys; nothing is read yet."""
         self._environment, self._user = environment, user
-        purpose = f"riskadmin access token\0{environment}\0{base_url}\0{user}".encode()
-        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret_key.encode())
-        self._cipher = Fernet(urlsafe_b64encode(key))
+        self._cipher = cipher(purpose_of_token(environment=environment, base_url=base_url, user=user))
 
     @stored
     def load(self) -> StoredToken | None:

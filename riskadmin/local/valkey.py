@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 from importlib.util import find_spec
@@ -23,8 +24,19 @@ class ValkeyServer:
         """Find the binary. Raises CannotStart when there is none."""
         self.socket = places.sockets / "valkey"
         self.data = places.run / "valkey"
+        self._config = places.run / "valkey.conf"  # a file, because every user of the machine sees the arguments
+        self.password = _password(places.run / "redis-password")
         argv = [
-            *(str(find_binary()), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
+            *(
+                str(find_binary()),
+                str(self._config),
+                "--port",
+                "0",
+                "--unixsocket",
+                str(self.socket),
+                "--unixsocketperm",
+                "700",
+            ),
             *("--dir", str(self.data), "--save", "", "--appendonly", "yes" if durable else "no"),
             # A full broker must refuse with an error, never drop a task or an API budget entry.
             *("--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
@@ -35,14 +47,14 @@ class ValkeyServer:
                 argv=argv,
                 log=places.log("valkey"),
                 pidfile=places.pidfile("valkey"),
-                before=lambda: self.data.mkdir(mode=0o700, exist_ok=True),
+                before=self._prepare,
                 ready=self._answers,
             )
         )
 
     def url(self, database: int = 0) -> str:
         """The address in the form of REDIS_URL."""
-        return f"unix://{self.socket}?db={database}"
+        return f"unix://:{self.password}@{self.socket}?db={database}"
 
     def start(self) -> None:
         """Return when it answers. Raises CannotStart."""
@@ -53,16 +65,30 @@ class ValkeyServer:
         """Shut it down in order. None of its processes run afterwards."""
         self.process.stop()
 
+    def _prepare(self) -> None:
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        self._config.touch(mode=0o600)
+        self._config.write_text(f"requirepass {self.password}\n")
+
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(2.0)
             try:
                 client.connect(str(self.socket))
-                client.sendall(b"PING\r\n")
+                client.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 # Anything else is -LOADING, while it reads its append-only file.
-                return client.recv(64).startswith(b"+PONG")
+                answers = client.makefile("rb")
+                return answers.readline().startswith(b"+OK") and answers.readline().startswith(b"+PONG")
             except OSError:
                 return False
+
+
+def _password(file: Path) -> str:
+    """The password of this directory's server, created at its first start."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(32))
+    return file.read_text()
 
 
 def find_binary() -> Path:

@@ -15,3 +15,7 @@ class NotificationsConfig(AppConfig):
 
         register_notices()
         listen_to_sign_in()
+        from riskadmin.notifications.sealing import reseal  # noqa: PLC0415
+        from riskadmin.sealing import stores_sealed  # noqa: PLC0415
+
+        stores_sealed("webhooks", reseal)

@@ -15,9 +15,10 @@ from django.utils import timezone
 from riskadmin.notifications import mail, webhook_request
 from riskadmin.notifications.models import DUE, Message, MessageState, Webhook
 from riskadmin.notifications.people import with_link
-from riskadmin.notifications.sealing import CannotOpen, unseal
+from riskadmin.notifications.sealing import unseal
 from riskadmin.notifications.topics import Channel, Topic
 from riskadmin.notifications.undelivered import NotDelivered
+from riskadmin.sealing import CannotOpen
 
 LEASE: Final = timedelta(minutes=2)
 """Longer than any try takes."""
@@ -90,7 +91,7 @@ def _post(message: Message, webhook: Webhook) -> None:
     try:
         url, secret = unseal(webhook.sealed_url), unseal(webhook.sealed_secret)
     except CannotOpen as error:
-        why = "It was stored under another SECRET_KEY. Remove this webhook and add it again."
+        why = "It was stored under another key. Remove this webhook and add it again."
         raise NotDelivered(why, is_final=True) from error
     webhook_request.post(message, url=url, secret=secret, shape=webhook.shape)
 

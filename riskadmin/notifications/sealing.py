@@ -1,33 +1,32 @@
 """Addresses and secrets of webhooks, encrypted where they are stored."""
 
-from base64 import urlsafe_b64encode
 from typing import Final
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
+from django.db import transaction
 
-PURPOSE: Final = b"riskadmin webhook"
+from riskadmin import sealing
+from riskadmin.notifications.models import Webhook
 
-
-class CannotOpen(Exception):
-    """It was stored under another SECRET_KEY."""
+PURPOSE: Final = "riskadmin webhook"
 
 
 def seal(text: str) -> str:
-    """Encrypt a text, with a key that is derived from SECRET_KEY."""
-    return _cipher().encrypt(text.encode()).decode()
+    """Encrypt a text."""
+    return sealing.seal(text, purpose=PURPOSE)
 
 
 def unseal(sealed: str) -> str:
     """Return the text that was sealed. Raises CannotOpen."""
-    try:
-        return _cipher().decrypt(sealed.encode()).decode()
-    except InvalidToken as error:
-        raise CannotOpen from error
+    return sealing.unseal(sealed, purpose=PURPOSE)
 
 
-def _cipher() -> Fernet:
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(settings.SECRET_KEY.encode())
-    return Fernet(urlsafe_b64encode(key))
+@transaction.atomic
+def reseal() -> int:
+    """Encrypt each webhook that was not removed with the newest key; return how many. Raises CannotOpen."""
+    webhooks = list(Webhook.objects.select_for_update().filter(removed_at=None))
+    for webhook in webhooks:
+        webhook.sealed_url, webhook.sealed_secret = (
+            sealing.resealed(text.encode(), purpose=PURPOSE).decode() for text in (webhook.sealed_url, webhook.sealed_secret)
+        )
+        webhook.save(update_fields=["sealed_url", "sealed_secret"])
+    return len(webhooks)

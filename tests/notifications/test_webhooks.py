@@ -198,7 +198,7 @@ def test_a_removed_one_is_erased_and_gets_nothing_more(sue: Staff, receiver: Rec
 def test_under_another_key_it_says_what_to_do(sue: Staff, receiver: Receiver, settings: Settings) -> None:
     hook(sue, receiver.url)
     send_notice(Topic.DECIDED, sue)
-    settings.SECRET_KEY = "another key of this installation, long enough"
+    settings.ENCRYPTION_KEYS = ["another key of this installation, long enough"]
     deliver_due()
     assert receiver.received == []
     assert message().state == MessageState.GIVEN_UP

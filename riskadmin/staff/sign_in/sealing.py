@@ -1,29 +1,35 @@
 """Secrets of second factors, encrypted where they are stored."""
 
-from base64 import urlsafe_b64encode
 from typing import Final
 
-from cryptography.fernet import Fernet, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
+from allauth.mfa.models import Authenticator
+from django.db import transaction
 
-PURPOSE: Final = b"riskadmin second factors"
+from riskadmin import sealing
+
+PURPOSE: Final = "riskadmin second factors"
+SEALED: Final = ("secret", "seed")
+"""What allauth has encrypted of an authenticator's data: the secret of an app, and the seed of recovery codes."""
 
 
 def seal(text: str) -> str:
-    """Encrypt a text, with a key that is derived from SECRET_KEY."""
-    return _cipher().encrypt(text.encode()).decode()
+    """Encrypt a text."""
+    return sealing.seal(text, purpose=PURPOSE)
 
 
 def unseal(sealed: str) -> str:
-    """Return the text that was sealed. Raises InvalidToken when SECRET_KEY and its fallbacks are all others."""
-    return _cipher().decrypt(sealed.encode()).decode()
+    """Return the text that was sealed. Raises `sealing.CannotOpen`."""
+    return sealing.unseal(sealed, purpose=PURPOSE)
 
 
-def _cipher() -> MultiFernet:
-    return MultiFernet([Fernet(_key(secret)) for secret in (settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS))])
-
-
-def _key(secret: str) -> bytes:
-    return urlsafe_b64encode(HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(secret.encode()))
+@transaction.atomic
+def reseal() -> int:
+    """Encrypt the secrets of all second factors with the newest key; return how many factors have any. Raises CannotOpen."""
+    found = [each for each in Authenticator.objects.select_for_update() if set(SEALED) & set(each.data)]
+    for each in found:
+        again = {
+            name: sealing.resealed(each.data[name].encode(), purpose=PURPOSE).decode() for name in SEALED if name in each.data
+        }
+        each.data = {**each.data, **again}
+        each.save(update_fields=["data"])
+    return len(found)
