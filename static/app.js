@@ -370,7 +370,7 @@ $("[data-themes]")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const theme = event.submitter.value;
   const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `theme=${theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  document.cookie = `${event.target.dataset.themes}=${theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   document.documentElement.dataset.bsTheme = theme;
   for (const button of $$("button", event.target)) button.setAttribute("aria-pressed", String(button.value === theme));
 });

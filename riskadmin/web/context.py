@@ -9,7 +9,7 @@ from django.utils import timezone
 from riskadmin.web.access import may
 from riskadmin.web.clock import display_zone
 from riskadmin.web.navigation import Link, links
-from riskadmin.web.theme import Theme, theme_of
+from riskadmin.web.theme import Theme, cookie_name, theme_of
 
 
 class Frame:
@@ -27,6 +27,11 @@ class Frame:
     def theme(self) -> Theme:
         """The theme chosen in this browser."""
         return theme_of(self._request)
+
+    @property
+    def theme_cookie(self) -> str:
+        """The name of the cookie that keeps the theme, for the script that changes it."""
+        return cookie_name()
 
     @cached_property
     def may_search(self) -> bool:

@@ -46,7 +46,10 @@ def _end(actor: Staff | Who | None, origin: Origin, person: Staff, ended: list[S
 
 @sensitive_variables("password")
 def prove_by_password(request: HttpRequest, *, actor: Staff, password: str) -> bool:
-    """Note a proof if the password is the person's; return whether it is. Tries are counted and limited with sign-ins."""
+    """Note a proof if the password is the person's; return whether it is. Tries are counted and limited with sign-ins.
+
+    The session goes on under a new key; the earlier one ends.
+    """
     origin = origin_of(request)
     attempt = throttle.admit(username=actor.username, place=place_of(request, actor))
     if attempt is None:
@@ -57,6 +60,7 @@ def prove_by_password(request: HttpRequest, *, actor: Staff, password: str) -> b
         tag = Tag.STAFF_PROVED if is_right else Tag.STAFF_PROOF_REFUSED
         record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, detail={"username": actor.username}))
         if is_right:
+            request.session.cycle_key()  # a key that somebody has learned before opens nothing more
             note_proof(request)
             request.session.save()  # now, not after the response: proof and event are committed together or not at all
     return is_right

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -32,4 +33,4 @@ def remember(response: HttpResponseBase, list_name: str, names: Sequence[str], *
 
 
 def _cookie(list_name: str) -> str:
-    return f"columns-{list_name}"
+    return f"{settings.COOKIE_PREFIX}columns-{list_name}"

@@ -11,6 +11,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.staff.sessions.models import StaffSession
 from riskadmin.staff.sessions.views import FAILURE
 from tests.staff.people import PASSWORD, make_person, make_proof_old
 
@@ -49,7 +50,8 @@ def test_a_download_asks_and_follows_the_proof(signed_in: Client, person: Staff)
 
     assert (proved.status_code, proved["Location"]) == (303, f"{FILE}?q=1")
     assert signed_in.get(FILE).status_code == 200
-    assert signed_in.session.session_key == key
+    assert signed_in.session.session_key != key
+    assert not StaffSession.objects.filter(session_key=key).exists()
     [event] = Event.objects.filter(tag=Tag.STAFF_PROVED)
     assert (event.staff_id, event.detail) == (person.pk, {"username": "supervisor"})
 
