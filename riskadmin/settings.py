@@ -178,7 +178,11 @@ PASSWORD_BREACH_FILE = env.PASSWORD_BREACH_FILE
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    # Of Django's own list 190 are long enough to be anybody's password here; of this one all 20,000 are.
+    {
+        "NAME": "django.contrib.auth.password_validation.CommonPasswordValidator",
+        "OPTIONS": {"password_list_path": BASE_DIR / "riskadmin/staff/sign_in/common_passwords.txt.gz"},
+    },
     {"NAME": "riskadmin.staff.sign_in.password_rules.OwnWordsValidator"},
     {"NAME": "riskadmin.staff.sign_in.password_rules.BreachedPasswordValidator"},
 ]

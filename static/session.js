@@ -7,6 +7,7 @@ const { person, session: stateAddress, signIn, prove } = document.body.dataset;
 const channel = new BroadcastChannel("session"); // to the other tabs of this browser
 const WARNED_S = 120;
 const PATIENCE_MS = 15_000;
+const SHOWN_MS = 15 * 60_000; // how long a page stays after its session has ended
 
 const say = (message) => document.dispatchEvent(new CustomEvent("announce", { detail: { message } }));
 const notify = (message) => document.dispatchEvent(new CustomEvent("problem", { detail: { message } }));
@@ -22,6 +23,7 @@ async function ask({ path = "", method = "get", isUse = false } = {}) {
   if (!response.ok) throw new Error(`The session can't be read: ${response.status}`);
   const state = await response.json();
   if (state.person === person) {
+    clearTimeout(leaving);
     renew(state.token);
     planEnd(state);
   }
@@ -47,6 +49,7 @@ async function look() {
 // --- The dialog ---------------------------------------------------------------------------------------------------------------
 
 const dialog = $("#session-dialog");
+let leaving = 0; // the timer that leaves a page whose session has ended
 let wanted = null; // { what: "sign-in" or "prove", promise, settle }, while the dialog is open
 
 // Resolves to whether this person has signed in, or proved who they are.
@@ -62,11 +65,19 @@ function authenticate(what, { isAsked = true } = {}) {
 }
 
 function open(when) {
+  dialog.dataset.shown = when;
+  if (when !== "prove") leaveLater();
   for (const part of $$("[data-when]", dialog)) part.hidden = !part.dataset.when.split(" ").includes(when);
   $("[data-form]", dialog).replaceChildren();
   $("[data-failure]", dialog).hidden = true;
   if (!dialog.open) dialog.showModal();
   $("h2:not([hidden])", dialog).focus(); // no field: what is being typed must not end up in it
+}
+
+// What the page shows is not left to the next person at this computer. Drafts of long forms stay (drafts.js).
+function leaveLater() {
+  clearTimeout(leaving);
+  leaving = setTimeout(() => location.replace(`${signIn}?${new URLSearchParams({ next: location.pathname + location.search })}`), SHOWN_MS);
 }
 
 // Whatever forms the sign-in shows, one after the other, until the server says who is signed in.

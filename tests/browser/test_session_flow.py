@@ -1,6 +1,7 @@
 """What is typed survives the end of a session, other people, and a restart; and what matters most asks who somebody is."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -57,6 +58,28 @@ def test_signed_out_in_another_tab_one_signs_in_over_the_page(
     page.get_by_role("button", name="Add note").click()
     expect(page.locator("dd", has_text=typed)).to_be_visible()
     assert notes(live_stack, typed) == 1
+
+
+def test_a_page_is_left_if_no_one_signs_in_again(live_stack: LiveStack, page: Page) -> None:
+    ((account_id, _),) = free_accounts(live_stack, 1)
+    address = f"/accounts/demo/{account_id}/"
+    page.clock.install()
+    sign_in(page, live_stack.base_url, "support")
+    page.goto(live_stack.base_url + address)
+    page.get_by_label("New note").fill("Typed before the session ended")
+    other = page.context.new_page()
+    other.goto(live_stack.base_url)
+    sign_out(other)
+    expect(page.locator("#session-dialog")).to_be_visible()
+
+    page.clock.fast_forward("16:00")
+
+    page.wait_for_url(f"**/sign-in/?next={quote(address, safe='')}")
+    expect(page.get_by_text(address)).to_have_count(0)
+    page.get_by_label("Username").fill("support")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_label("New note")).to_have_value("Typed before the session ended")
 
 
 def test_nothing_is_sent_as_another_person(live_stack: LiveStack, page: Page, typed: str) -> None:

@@ -10,7 +10,7 @@ from tests.staff.people import PASSWORD, make_person
 from tests.test_settings import load
 
 NAMES = ("COOKIE_PREFIX", "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "DEVICE_COOKIE_NAME")
-FLAGS = ("HTTPS", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+FLAGS = ("HTTPS", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS")
 READ_BY_SCRIPTS = {"__Host-theme"}
 
 
@@ -39,3 +39,10 @@ def test_each_is_secure_and_for_this_host_alone(secure: Client) -> None:
         assert (cookie["secure"], cookie["path"], cookie["domain"], cookie["samesite"]) == (True, "/", "", "Lax"), name
         assert bool(cookie["httponly"]) is (name not in READ_BY_SCRIPTS), name
     assert 'data-bs-theme="dark"' in secure.get(reverse("home"), secure=True).content.decode()
+
+
+@pytest.mark.django_db
+def test_browsers_use_tls_for_a_year(secure: Client) -> None:
+    for address in (reverse("staff:sign_in"), reverse("home"), "/nowhere", "/api/v1/status"):
+        answer = secure.get(address, secure=True)
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", address

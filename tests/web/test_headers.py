@@ -22,3 +22,11 @@ def test_every_answer_carries_them(site: Client, address: str, htmx: dict[str, s
     assert "camera=()" in headers["Permissions-Policy"]
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/", "/sign-in/", "/healthz", "/api/v1/status", "/static/app.js"])
+def test_trace_repeats_nothing(client: Client, address: str) -> None:
+    response = client.trace(address, headers={"X-Secret": "hush"})
+    assert response.status_code != 200
+    assert b"hush" not in response.content

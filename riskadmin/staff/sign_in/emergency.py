@@ -17,7 +17,7 @@ from riskadmin.staff.sign_in.models import EmergencyCode
 from riskadmin.staff.sign_in.recovery_codes import ALPHABET
 
 VALID_FOR: Final = timedelta(minutes=15)
-LENGTH: Final = 20
+LENGTH: Final = 30  # 150 random bits, so that a digest is enough to keep it
 GROUP: Final = 5
 
 Stead = EmergencyCode.Stead

@@ -50,6 +50,8 @@ class Adapter(OpenIDConnectOAuth2Adapter):
 
     def _checked_id_token(self, app: SocialApp, id_token: str) -> dict[str, Any]:
         """Return the claims of an ID token that the provider has signed, for this client and this sign-in."""
+        if self.openid_config["issuer"] != settings.SSO_ISSUER:
+            raise WrongAnswer("the provider's description names another issuer than SSO_ISSUER")
         try:
             header = jwt.get_unverified_header(id_token)
             if header.get("alg") not in SIGNED_WITH:

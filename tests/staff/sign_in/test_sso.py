@@ -274,6 +274,16 @@ def test_another_nonce_is_refused(client: Client, server: Provider, sue: Staff) 
     assert not is_signed_in(client)
 
 
+@pytest.mark.parametrize("other", ["/another", "/"])
+def test_a_provider_that_names_another_issuer_is_refused(
+    client: Client, server: Provider, sue: Staff, settings: Settings, other: str
+) -> None:
+    settings.SSO_ISSUER = server.issuer + other
+
+    assert through(client, server).status_code == 403
+    assert not is_signed_in(client)
+
+
 def test_a_code_for_another_client_is_refused(client: Client, server: Provider, sue: Staff) -> None:
     away = client.get(START)["Location"]
     address, _, _ = away.partition("?")
