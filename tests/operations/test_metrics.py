@@ -28,6 +28,7 @@ from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.unwritten import unwritten
 from riskadmin.local.places import PROJECT
+from riskadmin.local.postgres import APPLICATION
 from riskadmin.notifications.models import Message
 from riskadmin.operations.metrics import state
 from riskadmin.operations.metrics.catalogue import BY_NAME, COUNTED_HERE, READ_AT_SCRAPE
@@ -200,6 +201,14 @@ class TestState:
             assert dict(pair(state._trail())) == {"trail_writable": 0}
             cursor.execute("RESET ROLE")
         assert scrape(client)["trail_writable",] == 1
+
+    def test_the_applications_role_may_write_the_trail(self, client: Client) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL ROLE {APPLICATION}")
+            found = scrape(client)
+            cursor.execute("RESET ROLE")
+        assert {found["part_up", part] for part in state.OF_POSTGRESQL} == {1}
+        assert found["trail_writable",] == 1
 
     def test_what_cant_be_read_is_absent_and_named(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(state, "APPROVALS", "SELECT no_such_column FROM approvals_approvalrequest")
