@@ -43,16 +43,16 @@ TIMEOUT_MS: Final = 2000
 CALLS_LOOKED_AT: Final = 20_000
 SIGN_INS_COUNTED: Final = 1000
 
-# now() and not clock_timestamp(): PostgreSQL looks up no index by a function that may change within the statement.
+# Not clock_timestamp(), which may change within a statement: PostgreSQL looks nothing up in an index by it.
 QUEUES: Final = """
-    SELECT change.lane, count(*), extract(epoch FROM now() - min(greatest(
+    SELECT change.lane, count(*), extract(epoch FROM statement_timestamp() - min(greatest(
         change.submitted_at, request.decided_at, change.runs_at,
         CASE WHEN change."window" <> '' THEN %(opened)s::timestamptz END
     )))
     FROM changes_change AS change JOIN approvals_approvalrequest AS request ON request.id = change.approval_id
     WHERE change.state = %(running)s
           -- One that waits for its next window waits on purpose.
-          AND (change."window" = '' OR change.held_until IS NULL OR change.held_until <= now())
+          AND (change."window" = '' OR change.held_until IS NULL OR change.held_until <= statement_timestamp())
           -- One item says it; joined to the items, PostgreSQL may search all that is queued.
           AND (SELECT item.id FROM changes_item AS item
                WHERE item.change_id = change.id AND item.state = %(queued)s LIMIT 1) IS NOT NULL
@@ -63,7 +63,7 @@ CALLS: Final = """
     -- By their number, since calls have no index by time: no more than these can have begun in the time.
     SELECT environment, lane, state, count(*) FROM execution_call
     WHERE id > (SELECT max(id) FROM execution_call) - %(looked_at)s
-          AND started_at > now() - make_interval(mins => %(minutes)s)
+          AND started_at > statement_timestamp() - make_interval(mins => %(minutes)s)
     GROUP BY environment, lane, state
 """
 
@@ -72,24 +72,24 @@ OUTBOX: Final = """
 """
 
 OUTBOX_DELAY: Final = """
-    SELECT extract(epoch FROM now() - min(next_try_at)) FROM notifications_message WHERE state = ANY(%(due)s)
+    SELECT extract(epoch FROM statement_timestamp() - min(next_try_at)) FROM notifications_message WHERE state = ANY(%(due)s)
 """
 
 APPROVALS: Final = """
-    SELECT count(*), extract(epoch FROM now() - min(requested_at)),
-           count(*) FILTER (WHERE expires_at < now() + make_interval(mins => %(minutes)s))
+    SELECT count(*), extract(epoch FROM statement_timestamp() - min(requested_at)),
+           count(*) FILTER (WHERE expires_at < statement_timestamp() + make_interval(mins => %(minutes)s))
     FROM approvals_approvalrequest WHERE state = %(waiting)s
 """
 
 REVIEWS: Final = """
     SELECT count(*) FROM approvals_approvalrequest
-    WHERE review_due_at < now() AND review_due_at IS NOT NULL AND reviewed_at IS NULL
+    WHERE review_due_at < statement_timestamp() AND review_due_at IS NOT NULL AND reviewed_at IS NULL
 """
 
 SIGN_INS: Final = """
     SELECT count(*), count(*) FILTER (WHERE throttled) FROM (
         SELECT detail ? 'locked_until' AS throttled FROM {events}
-        WHERE tag = %(tag)s AND occurred_at > now() - make_interval(mins => %(minutes)s)
+        WHERE tag = %(tag)s AND occurred_at > statement_timestamp() - make_interval(mins => %(minutes)s)
         ORDER BY occurred_at DESC, id DESC LIMIT %(most)s
     ) AS refused
 """
