@@ -164,6 +164,8 @@ def open_session(request: HttpRequest, *, person: Staff) -> None:
         attempt_id = request.session.pop(ATTEMPT, None)
         if attempt_id is not None:
             throttle.settle(attempt_id, Outcome.SUCCEEDED)
+        if isinstance(request.user, Staff):  # who confirms who they are: Django would keep the key then
+            request.session.cycle_key()
         login(request, person, backend=BACKEND)
         request.session.save()  # now, not after the response: session and event are committed together or not at all
         record(AuditEntry(tag=Tag.STAFF_SIGNED_IN, actor=person.who(), origin=origin_of(request), detail=detail))

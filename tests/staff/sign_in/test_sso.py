@@ -16,6 +16,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.staff.sessions.models import StaffSession
 from riskadmin.staff.sign_in import sso_protocol
 from tests.staff.people import make_person
 from tests.staff.sign_in.factors import code, has_app
@@ -245,6 +246,15 @@ def test_the_provider_may_have_asked_for_it(
 
 
 # --- Attacks ----------------------------------------------------------------------------------------------------------------
+
+
+def test_confirming_there_who_one_is_gives_the_session_a_new_key(client: Client, server: Provider, sue: Staff) -> None:
+    through(client, server)
+    key = client.session.session_key
+    through(client, server, again="1")
+    assert is_signed_in(client)
+    assert client.session.session_key != key
+    assert not StaffSession.objects.filter(session_key=key).exists()
 
 
 def test_an_answer_works_only_in_the_session_that_asked_and_once(client: Client, server: Provider, sue: Staff) -> None:
