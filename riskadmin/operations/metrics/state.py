@@ -60,10 +60,11 @@ QUEUES: Final = """
 """
 
 CALLS: Final = """
-    -- By their number, since calls have no index by time: no more than these can have begun in the time.
-    SELECT environment, lane, state, count(*) FROM execution_call
-    WHERE id > (SELECT max(id) FROM execution_call) - %(looked_at)s
-          AND started_at > statement_timestamp() - make_interval(mins => %(minutes)s)
+    -- The newest by their number, since calls have no index by time: no more than these can have begun in the time.
+    SELECT environment, lane, state, count(*) FROM (
+        SELECT environment, lane, state, started_at FROM execution_call ORDER BY id DESC LIMIT %(looked_at)s
+    ) AS newest
+    WHERE started_at > statement_timestamp() - make_interval(mins => %(minutes)s)
     GROUP BY environment, lane, state
 """
 
