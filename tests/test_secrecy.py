@@ -38,6 +38,7 @@ VALUES: Final = {
     "TRADOVATE_PASSWORD": "hush-tradovate",
     "TRADOVATE_SEC": "hush-sec",
     "EMAIL_PASSWORD": "hush-email",
+    "SENTRY_DSN": "http://hush@127.0.0.1:1/1",
     "SSO_CLIENT_SECRET": "hush-sso",
     "METRICS_TOKEN": "hush-metrics-" + "k" * 32,
 }
