@@ -154,7 +154,7 @@ def test_an_approval_with_an_old_proof_asks_and_is_then_sent(
     assert live_stack.rows("SELECT state FROM changes_change WHERE id = %s", change) == [("pending",)]
     dialog.get_by_label("Password", exact=True).fill("wrong")
     dialog.get_by_role("button", name="Confirm").click()
-    expect(dialog).to_contain_text("That is not your password")
+    expect(dialog).to_contain_text("That is not right")
     dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_role("button", name="Confirm").click()
 

@@ -18,6 +18,7 @@ from riskadmin.staff.sessions import actions
 from riskadmin.staff.sessions.forms import ProofForm
 from riskadmin.staff.sessions.proof import proved_at
 from riskadmin.staff.sessions.queries import sessions_of
+from riskadmin.staff.sign_in.codes import has_app
 from riskadmin.staff.sign_in.passkeys import passkeys_of
 from riskadmin.staff.sign_in.requirement import open_unproven
 from riskadmin.staff.sign_in.views import own_page
@@ -25,9 +26,7 @@ from riskadmin.web.access import PROVE, SIGN_IN, has_recent_proof, mark_of, publ
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
 
-FAILURE: Final = (
-    "That is not your password, or there were too many tries. After ten failed tries nothing is accepted for 15 minutes."
-)
+FAILURE: Final = "That is not right, or there were too many tries. After ten failed tries nothing is accepted for 15 minutes."
 
 
 @signed_in
@@ -59,28 +58,31 @@ def end_others(request: HttpRequest) -> HttpResponse:
 
 @open_unproven
 @signed_in
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def prove(request: HttpRequest) -> HttpResponse:
-    """Ask people for their password again, and lead them back to what they were doing."""
+    """Ask people again for what they sign in with, and lead them back to what they were doing."""
+    asks_code = has_app(person(request))
     if request.method != "POST":
-        return _ask(request, ProofForm(initial={"next": request.GET.get("next", "")}))
-    form = ProofForm(request.POST)
+        return _ask(request, ProofForm(initial={"next": request.GET.get("next", "")}, asks_code=asks_code))
+    form = ProofForm(request.POST, asks_code=asks_code)
     if form.is_valid():
-        if actions.prove_by_password(request, actor=person(request), password=form.cleaned_data["password"]):
-            return redirect(request, own_page(form.cleaned_data["next"]))
+        said = form.cleaned_data
+        if actions.prove_by_password(request, actor=person(request), password=said["password"], code=said.get("code", "")):
+            return redirect(request, own_page(said["next"]))
         form.add_error("password", FAILURE)
     return _ask(request, form, status=UNPROCESSABLE)
 
 
 def _ask(request: HttpRequest, form: ProofForm, *, status: int = 200) -> HttpResponse:
     who = person(request)
+    has_passkey = passkeys_of(who).exists()
     context = {
         "form": form,
         "minutes": settings.RECENT_PROOF_MINUTES,
         "next": form["next"].value() or "",
-        "has_password": who.has_usable_password(),
-        "has_passkey": passkeys_of(who).exists(),
+        "has_password": who.has_usable_password() and (has_app(who) or not has_passkey),
+        "has_passkey": has_passkey,
         "sso_name": settings.SSO_NAME if settings.SSO_ISSUER else "",
     }
     return render(request, "sessions/prove.html", context, status=status)

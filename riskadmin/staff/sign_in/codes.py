@@ -13,6 +13,11 @@ from riskadmin.staff.sign_in import recovery_codes
 TYPED: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 
 
+def has_app(person: Staff) -> bool:
+    """Return whether a person has an authenticator app."""
+    return bool(Authenticator.objects.filter(user=person, type=Authenticator.Type.TOTP).exists())
+
+
 def use(person: Staff, typed: str) -> Authenticator | None:
     """Return what a code proves, and use it up; None if it proves nothing. Must be called inside a transaction.
 

@@ -1,8 +1,10 @@
 """What matters most asks again who somebody is; a refused request has had no effect."""
 
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.urls import reverse
 
@@ -14,6 +16,7 @@ from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.models import StaffSession
 from riskadmin.staff.sessions.views import FAILURE
 from tests.staff.people import PASSWORD, make_person, make_proof_old
+from tests.staff.sign_in.factors import code, has_app
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +78,27 @@ def test_the_wrong_password_proves_nothing_and_is_recorded(signed_in: Client) ->
 def test_tries_are_limited_with_those_of_the_sign_in(signed_in: Client) -> None:
     for _ in range(10):
         signed_in.post(PROVE, {"password": "wrong"})
+    assert signed_in.post(PROVE, {"password": PASSWORD}).status_code == 422
+    assert signed_in.get(FILE).status_code == 303
+
+
+def test_who_has_an_app_proves_with_its_code_too_and_with_each_code_once(signed_in: Client, person: Staff) -> None:
+    has_app(person)
+    shown = code(int(time.time() // 30))
+    assert 'name="code"' in signed_in.get(PROVE).content.decode()
+    for typed in ({}, {"code": ""}, {"code": "000000" if shown != "000000" else "111111"}):
+        assert signed_in.post(PROVE, {"password": PASSWORD, **typed}).status_code == 422
+        assert signed_in.get(FILE).status_code == 303
+    assert signed_in.post(PROVE, {"password": PASSWORD, "code": shown}).status_code == 303
+    assert signed_in.get(FILE).status_code == 200
+    make_proof_old(signed_in)
+    assert signed_in.post(PROVE, {"password": PASSWORD, "code": shown}).status_code == 422
+    assert signed_in.get(FILE).status_code == 303
+
+
+def test_who_has_passkeys_alone_is_not_believed_for_a_password(signed_in: Client, person: Staff) -> None:
+    Authenticator.objects.create(user=person, type=Authenticator.Type.WEBAUTHN, data={})
+    assert 'name="password"' not in signed_in.get(PROVE).content.decode()
     assert signed_in.post(PROVE, {"password": PASSWORD}).status_code == 422
     assert signed_in.get(FILE).status_code == 303
 
