@@ -39,7 +39,10 @@ OURS = {name: service for name, service in SERVICES.items() if service.get("imag
 WORKERS = {name: service for name, service in OURS.items() if "worker" in service["command"]}
 OF_OTHER_IMAGES = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "SITE", "TLS"}
 RUN_ONCE = {"roles", "migrate"}
-GUNICORN = runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
+with pytest.MonkeyPatch.context() as patch:
+    # Else it makes a folder, and from then on this process would look there for what it counted itself.
+    patch.setenv("PROMETHEUS_MULTIPROC_DIR", os.devnull)
+    GUNICORN = runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
 CADDYFILE = (PROJECT / "deploy" / "Caddyfile").read_text()
 
 
