@@ -91,8 +91,8 @@ def _of_application(may: Privileges, columns: list[str]) -> sql.Composable:
         granted.append(sql.SQL("INSERT {}").format(_listed(given)) if may.stamped else sql.SQL("INSERT"))
     if may.update is None:
         granted.append(sql.SQL("UPDATE"))
-    elif may.update:
-        granted.append(sql.SQL("UPDATE {}").format(_listed(may.update)))
+    elif present := [column for column in may.update if column in columns]:  # not all, when migrations were taken back
+        granted.append(sql.SQL("UPDATE {}").format(_listed(present)))
     if may.delete:
         granted.append(sql.SQL("DELETE"))
     return sql.SQL(", ").join(granted)

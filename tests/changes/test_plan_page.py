@@ -77,9 +77,9 @@ class TestPages:
         query = {"targets": uploaded(support, "account,amount", *(f"{number},{number}" for number in range(1, count + 1)))}
         with CaptureQueriesContext(connection) as queries:
             assert len(support_client.get(new(), query).context["plan"].sent) == count
-        # Session, person, roles; list; accounts, open items, what was done lately; policy; the budget and its stops; of the
+        # Session, person, roles, access; list; accounts, marks of relatives, open items, what was done lately; policy; the budget and its stops; of the
         # rows on the page, traders with money, and positions; the firm's reasons.
-        assert len(queries) <= 15
+        assert len(queries) <= 17
 
 
 class TestTopics:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 Sent = list[tuple[str, list[int], str]]
 HTMX = {"HX-Request": "true"}
-OF_THE_PERSON = ("staff_sessions_staffsession", "staff_staff", "auth_group")
+OF_THE_PERSON = ("staff_sessions_staffsession", "staff_staff", "auth_group", "access_accesslimit")
 
 
 def tick_of(change: Change) -> str:

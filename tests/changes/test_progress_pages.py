@@ -341,13 +341,14 @@ class TestPanels:
     )
     def test_what_may_be_requested(self, client: Client, role: Role, environment: str, kinds: list[str]) -> None:
         client.force_login(make_person(role))
+        make_account(101, environment=environment)
         response = client.get(address("account_actions", environment, 101))
         assert [kind.name for kind in response.context["kinds"]] == kinds
 
     @pytest.mark.parametrize("name", ["account_panel", "account_actions"])
-    def test_an_environment_that_is_none(self, deciding: Client, name: str) -> None:
+    def test_an_environment_or_an_account_that_is_none(self, deciding: Client, name: str) -> None:
         assert deciding.get(address(name, "prod", 101)).status_code == 404
-        assert deciding.get(address(name, "demo", 10**30)).status_code == 200
+        assert deciding.get(address(name, "demo", 10**30)).status_code == 404
 
 
 class TestCosts:

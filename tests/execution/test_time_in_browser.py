@@ -67,6 +67,14 @@ def sign_in_as(page: Page, server: LiveServer, person: Staff) -> None:
     sign_in(page, server.url, person.username, PASSWORD)
 
 
+def open_later(page: Page, server: LiveServer, person: Staff, address: str) -> None:
+    """Open a page after time has passed, which has ended the session: sign in again."""
+    page.goto(address)
+    if page.url != address:
+        sign_in(page, server.url, person.username, PASSWORD)
+        page.goto(address)
+
+
 def test_a_switch_for_tonight_that_continues_tomorrow(  # noqa: PLR0917  (fixtures)
     present: Present,
     live_server: LiveServer,
@@ -115,7 +123,7 @@ def test_a_switch_for_tonight_that_continues_tomorrow(  # noqa: PLR0917  (fixtur
     work(calls=2)
     present.move_to(SATURDAY + timedelta(hours=1, minutes=31))
     work()
-    page.goto(change)
+    open_later(page, live_server, supervisor, change)
     expect(page.locator("#progress")).to_contain_text("its window has closed, and it goes on in the next one")
     expect(page.locator("#progress")).to_contain_text("2026-12-06 07:00")
     assert Change.objects.get().items.filter(state=ItemState.QUEUED).count() == 1
@@ -123,10 +131,7 @@ def test_a_switch_for_tonight_that_continues_tomorrow(  # noqa: PLR0917  (fixtur
 
     present.move_to(SUNDAY + timedelta(seconds=3))
     work()
-    page.goto(change)
-    if page.url != change:  # signed out overnight
-        sign_in(page, live_server.url, supervisor.username, PASSWORD)
-        page.goto(change)
+    open_later(page, live_server, supervisor, change)
     expect(page.locator("#state-title")).to_have_text("Finished")
     assert set(Change.objects.get().items.values_list("state", flat=True)) == {ItemState.APPLIED}
     for account in accounts:
