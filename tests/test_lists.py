@@ -443,7 +443,7 @@ class TestCsv:
         listed.make(viewer, 3)
         (name, (value, _)), *_ = listed.filters.items()
         query = {name: value, "sort": listed.spec.sorting("").reversed.parameter}
-        link = re.search(r'href="([^"]*)" download', text(browser.get(listed.url, query)))
+        link = re.search(r'href="([^"]*)" data-proof', text(browser.get(listed.url, query)))
         assert link is not None
         address, _, wanted = link[1].partition("?")
         assert (address, QueryDict(wanted).dict()) == (reverse(listed.csv_name), query)

@@ -75,7 +75,7 @@ def test_the_old_key_is_not_needed_after_everything_was_sealed_again(stored: Web
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     assert everything_opens()
     said = StringIO()
-    call_command("reseal", stdout=said)
+    call_command("reseal", operator="Olga", stdout=said)
     assert sorted(said.getvalue().splitlines()) == [f"{what}: 1" for what in sorted(everything_stored())]
     settings.ENCRYPTION_KEYS = [NEW]
     assert everything_opens()
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_is_named_and_stays(stored: Webhook, settings: Setti
     settings.ENCRYPTION_KEYS = [NEW]
     before = stored.sealed_url
     with pytest.raises(CommandError, match="second factors, webhooks, credentials of Tradovate, tokens of Tradovate"):
-        call_command("reseal", stdout=StringIO())
+        call_command("reseal", operator="Olga", stdout=StringIO())
     stored.refresh_from_db()
     assert stored.sealed_url == before
     credentials.forget()

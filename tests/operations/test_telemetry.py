@@ -22,6 +22,8 @@ SECRETS = ("hunter2", "KTR50K-000101", "of-somebody", "someone@firm.example", "1
 
 FAILING_REQUEST = """
 import logging, django
+from django.conf import settings
+settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # nothing is collected here
 django.setup()
 from django.test import Client
 from django.urls import path

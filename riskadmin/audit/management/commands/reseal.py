@@ -1,13 +1,14 @@
-"""`manage.py reseal`: encrypt everything that is stored encrypted with the newest key."""
+"""`manage.py reseal --operator NAME`: encrypt everything that is stored encrypted with the newest key."""
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.sealing import CannotOpen, everything_stored
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints how much there was of each; exits with 1 if something can't be read, which then stays as it is."""
 
     help = "Encrypt everything that is stored encrypted with the newest of the keys, so that older ones are no longer needed."
