@@ -115,6 +115,7 @@ def test_a_supervisor_acts_alone_and_another_one_reviews_it_on_a_phone(
     check_page(reviewer)
     reviewer.get_by_label("What you found").fill("It was right")
     reviewer.get_by_role("button", name="Mark as reviewed").click()
+    reviewer.wait_for_url(f"{base}/approvals/reviews/")
     expect(reviewer.locator("tbody tr", has_text="INC-1042")).to_have_count(0)
     query = "SELECT reviewed_by_name FROM approvals_approvalrequest WHERE incident = %s"
     assert live_stack.rows(query, "INC-1042") == [("Stan Supervisor",)]
