@@ -101,7 +101,7 @@ def make_world() -> World:
         started_at=now,
         ended_at=now,
     )
-    CallItem.objects.create(call=call, item=unknown)
+    CallItem.objects.create(pk=call.pk + 1_000, call=call, item=unknown)  # no key happens to be another one
     webhook, _ = add_webhook(
         actor=people[Role.ADMINISTRATOR.value],
         origin=Origin(job="tests"),

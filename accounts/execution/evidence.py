@@ -40,9 +40,8 @@ def visible_calls(calls: QuerySet[Call], viewer: Staff) -> QuerySet[Call]:
     if access_of(viewer) is None:
         return calls
     carried = CallItem.objects.filter(call=OuterRef("pk"))
-    seen = of_visible_changes(carried, viewer, change="item__change_id")
-    hidden = carried.exclude(pk__in=seen.values("pk"))
-    return calls.filter(Exists(carried), ~Exists(hidden), purpose=Purpose.WRITE)
+    seen = of_visible_changes(CallItem.objects.filter(pk=OuterRef("pk")), viewer, change="item__change_id")
+    return calls.filter(Exists(carried), ~Exists(carried.filter(~Exists(seen))), purpose=Purpose.WRITE)
 
 
 def calls_of(item: Item, viewer: Staff) -> list[Call]:
