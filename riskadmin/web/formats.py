@@ -6,6 +6,7 @@ The caller shows a value that isn't set (None or ""), as an em dash and never as
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 MINUS = "\N{MINUS SIGN}"  # as wide as a plus sign, so that columns stay aligned; a hyphen is not
@@ -50,9 +51,12 @@ def number(value: Number, *, always_signed: bool = False) -> str:
     return _sign(exact, always_signed=always_signed) + digits
 
 
+_PLURALS: Final = {"person": "people"}
+
+
 def counted(count: int, noun: str) -> str:
     """Write how many there are of something: "1 item", "1,200 items"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun if count == 1 else _PLURALS.get(noun, f'{noun}s')}"
 
 
 def listed(words: Sequence[str]) -> str:
