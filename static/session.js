@@ -266,7 +266,7 @@ function start() {
   for (const kind of ["input", "keydown", "pointerdown"]) {
     document.addEventListener(kind, () => (typedAt = Date.now()), { passive: true });
   }
-  // Whoever types for long sends nothing meanwhile, but is there.
+  // Someone who types for long sends nothing meanwhile, but is there.
   setInterval(() => typedAt > usedAt && !dialog.open && use(), 60_000);
   const lookIfInDoubt = () => !document.hidden && (dialog.open || !warning.hidden || $("[data-stale]")) && look();
   document.addEventListener("visibilitychange", lookIfInDoubt);

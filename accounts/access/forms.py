@@ -1,6 +1,6 @@
 """The forms of access: what a person's is limited to, and which account belongs to whom."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 
@@ -42,10 +42,9 @@ class AccessForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer every risk category; one query."""
         super().__init__(*args, **kwargs)
-        field = self.fields["categories"]
-        assert isinstance(field, forms.TypedMultipleChoiceField)  # noqa: S101  (declared above; for mypy)
         found = RiskCategory.objects.order_by("environment", "name", "pk")
-        field.choices = [(each.pk, f"{each.label} ({EnvironmentChoice(each.environment).label})") for each in found]
+        field = cast(forms.TypedMultipleChoiceField, self.fields["categories"])
+        field.choices = [(each.pk, each.choice_label) for each in found]
 
     @classmethod
     def of(cls, access: Access | None) -> "AccessForm":
@@ -92,8 +91,7 @@ class MarkForm(forms.Form):
         """Offer everybody but the person who marks."""
         super().__init__(*args, **kwargs)
         self.actor = actor
-        field = self.fields["person"]
-        assert isinstance(field, PersonField)  # noqa: S101  (declared above; for mypy)
+        field = cast(PersonField, self.fields["person"])
         field.queryset = Staff.objects.exclude(pk=actor.pk).order_by("first_name", "last_name", "username")
 
     def clean(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Requesting changes: what the request page does, for programs. A request is checked by the same forms and the same actions."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -7,12 +8,13 @@ from django.http import QueryDict
 
 from accounts.api.auth import demand
 from accounts.api.schemas import Preview, Requested, Wanted
-from accounts.approvals.policy import PolicyMissing
+from accounts.approvals.policy import Need, PolicyMissing
 from accounts.approvals.subjects import NotAllowed
 from accounts.changes import actions
+from accounts.changes.effects import ChangeEffects
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.forms import AskForm
-from accounts.changes.freshness import good_since, read_again, stale
+from accounts.changes.freshness import with_fresh_rows
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
@@ -22,7 +24,6 @@ from accounts.changes.plan_summary import overview
 from accounts.changes.targeting.source import TargetSource
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.tokens.bearer import Bearer
-from riskadmin.tradovate.vocabulary import ReasonCode
 
 NEEDS_A_PERSON: Final = (
     "No one would have to approve this, so a program can't request it: only what protects an account runs at once. "
@@ -41,14 +42,11 @@ class Refused(Exception):
 def preview(bearer: Bearer, wanted: Wanted) -> Preview:
     """Return what a change would do now, after reading outdated rows again. Raises Refused."""
     kind, parameters = _kind(bearer, wanted), _parameters(wanted)
-    planned = _fresh_plan(bearer, kind, wanted, parameters)
+    planned, _ = with_fresh_rows(partial(_plan, bearer, kind, wanted, parameters))
     seen = overview(planned)
     needs, approvals = "no one: nothing would be sent", 0
     if planned.sent:
-        try:
-            need = need_of(facts_of(bearer.person, planned, seen.effects))
-        except PolicyMissing as error:
-            raise Refused(str(error), status=HTTPStatus.CONFLICT) from error
+        need = _need(bearer, planned, seen.effects)
         needs, approvals = need.words, need.approvals
     effects = seen.effects.to_json()
     warnings = [f"{topic.words} ({topic.count:,})" for topic in seen.effects.warnings]
@@ -70,13 +68,9 @@ def request_change(bearer: Bearer, origin: Origin, requested: Requested) -> Chan
             environment=requested.environment,
             target_ids=requested.targets,
             parameters=parameters,
-            reason_code=ReasonCode(said.cleaned_data["reason_code"]),
-            reason_text=said.cleaned_data["reason_text"],
-            form_key=said.cleaned_data["form_key"],
-            shown_digest=said.cleaned_data["digest"],
             confirmed_count=requested.confirm_count,
             source=TargetSource(words=f"the API, token {bearer.token}"),
-            given=said.given,
+            **said.submission,
         )
     except actions.PlanMoved as error:
         again = "An account has changed since the preview. Preview it again, and request what you see then."
@@ -119,17 +113,6 @@ def _plan(bearer: Bearer, kind: Kind, wanted: Wanted, parameters: State) -> Plan
     return plan(kind, environment=where, target_ids=wanted.targets, parameters=parameters, requester=who)
 
 
-def _fresh_plan(bearer: Bearer, kind: Kind, wanted: Wanted, parameters: State) -> Plan:
-    """Return the plan after reading outdated state that it depends on again, as the request page does."""
-    planned = _plan(bearer, kind, wanted, parameters)
-    if not planned.kind.rests_on_before:
-        return planned
-    old = stale(planned.kind, {row.target_id: row.subject for row in planned.rows if row.subject}, good_since())
-    if not old or read_again(planned.kind, planned.environment, old, lane=planned.lane):
-        return planned
-    return _plan(bearer, kind, wanted, parameters)
-
-
 def _reason(kind: Kind, requested: Requested) -> AskForm:
     """Check the reason with the form of the request page."""
     typed = QueryDict(mutable=True)
@@ -152,12 +135,16 @@ def _refuse_if_unattended(bearer: Bearer, planned: Plan) -> None:
     """Refuse what would run without any person's decision, unless it only protects: no one is there."""
     if not planned.sent or planned.kind.is_protective:
         return
+    if not _need(bearer, planned, overview(planned).effects).approvals:
+        raise Refused(NEEDS_A_PERSON, status=HTTPStatus.FORBIDDEN)
+
+
+def _need(bearer: Bearer, planned: Plan, effects: ChangeEffects) -> Need:
+    """Return what policy wants if the token's person asks for a plan now. Raises Refused."""
     try:
-        need = need_of(facts_of(bearer.person, planned, overview(planned).effects))
+        return need_of(facts_of(bearer.person, planned, effects))
     except PolicyMissing as error:
         raise Refused(str(error), status=HTTPStatus.CONFLICT) from error
-    if not need.approvals:
-        raise Refused(NEEDS_A_PERSON, status=HTTPStatus.FORBIDDEN)
 
 
 def _errors(data: Any) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from accounts.changes.states import ItemState, Priority
 from accounts.changes.targeting.csv_table import BYTES_MAX
 from accounts.changes.targeting.name_lookup import is_id
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
-from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 from riskadmin.web.fields import CountField, LinesField
 
 ADDRESS_MAX = 200
@@ -71,6 +71,19 @@ class AskForm(WhyForm):
         kept: dict[str, Any] = {name: typed[name] for name in cls.base_fields if name in typed}
         kept["attached"] = typed.getlist("attached")
         return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, **details)
+
+    @property
+    def submission(self) -> dict[str, Any]:
+        """What a valid form says, by the names of the arguments of `actions.submit`."""
+        said = self.cleaned_data
+        return {
+            "reason_code": ReasonCode(said["reason_code"]),
+            "reason_text": said["reason_text"],
+            "form_key": said["form_key"],
+            "shown_digest": said["digest"],
+            "timing": self.timing,
+            "given": self.given,
+        }
 
     def clean(self) -> dict[str, Any]:
         """Require a confirmation if rows are left out."""

@@ -1,6 +1,6 @@
 """How old the state is that a plan depends on, and reading it again if it is too old."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
+from accounts.changes.plan import Plan
 from accounts.gateway.connection import NotConnected
 from accounts.models import Account, Trader
 from accounts.sync.actions import refresh, refresh_traders
@@ -33,6 +34,24 @@ def stale(kind: Kind, subjects: Mapping[int, Account | Trader], since: datetime)
 def _is_old(kind: Kind, subject: Account | Trader, since: datetime) -> bool:
     read_at = kind.read_at(subject)
     return read_at is None or read_at < since
+
+
+def old_rows(planned: Plan, since: datetime) -> list[int]:
+    """Return the targets of a plan whose state was read before `since`, or never."""
+    return stale(planned.kind, {row.target_id: row.subject for row in planned.rows if row.subject}, since)
+
+
+def with_fresh_rows(planning: Callable[[], Plan]) -> tuple[Plan, str]:
+    """Return the plan after reading outdated state that it depends on again, and why that can't be read, if so.
+
+    A change that is right whatever the account's state waits for no reading: a lock is requested in a hurry.
+    """
+    planned = planning()
+    old = old_rows(planned, good_since()) if planned.kind.rests_on_before else []
+    if not old:
+        return planned, ""
+    unread = read_again(planned.kind, planned.environment, old, lane=planned.lane)
+    return (planned, unread) if unread else (planning(), "")
 
 
 def read_again(kind: Kind, environment: Environment, target_ids: Iterable[int], *, lane: Lane) -> str:

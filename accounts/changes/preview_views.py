@@ -23,7 +23,7 @@ from accounts.changes.effects import ChangeEffects, may_liquidate
 from accounts.changes.estimate import cheaper, outlook
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.forms import AskForm, read_targets
-from accounts.changes.freshness import good_since, read_again, stale
+from accounts.changes.freshness import good_since, with_fresh_rows
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
@@ -41,7 +41,6 @@ from accounts.changes.tracking.undo import left_alone
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
-from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import ProofMissing, demand, has_recent_proof, may, requires
 from riskadmin.web.body_limits import FORM_MAX, accepts_body
 from riskadmin.web.htmx import redirect, render_page_or_fragment
@@ -172,7 +171,8 @@ def new(request: HttpRequest, kind_name: str) -> HttpResponse:
         return _page(asked, None, None, status=UNPROCESSABLE if is_wrong else 200)
     if asked.is_submitted:
         return _submit(asked, parameters)
-    planned, unread = _with_fresh_rows(asked, asked.plan(parameters), parameters)
+    planned, why_unread = with_fresh_rows(partial(asked.plan, parameters))
+    unread = f"Tradovate can't be read now: {why_unread}" if why_unread else ""
     return _page(asked, planned, asked.ask_form(planned.digest), unread=unread)
 
 
@@ -234,21 +234,6 @@ def _listed(request: HttpRequest, list_id: str, kind: Kind | None) -> TargetSele
 
 
 # --- Showing ------------------------------------------------------------------------------------------------------------
-
-
-def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Plan, str]:
-    """Return the plan after reading outdated state that it depends on again, and why that can't be read, if so.
-
-    A change that is right whatever the account's state waits for no reading: a lock is requested in a hurry.
-    """
-    kind = planned.kind
-    if not kind.rests_on_before:
-        return planned, ""
-    old = stale(kind, {row.target_id: row.subject for row in planned.rows if row.subject}, good_since())
-    if not old:
-        return planned, ""
-    unread = read_again(kind, planned.environment, old, lane=planned.lane)
-    return (planned, f"Tradovate can't be read now: {unread}") if unread else (asked.plan(parameters), "")
 
 
 def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: str = "", status: int = 200) -> HttpResponse:
@@ -374,7 +359,6 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
         planned = asked.plan(parameters)
         if may_liquidate(planned.kind.direction, overview(planned).effects):
             raise ProofMissing
-    said = form.cleaned_data
     try:
         change = actions.submit(
             actor=person(asked.request),
@@ -384,15 +368,10 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
             target_ids=asked.chosen.ids,
             parameters=parameters,
             per_target=asked.chosen.per_target,
-            reason_code=ReasonCode(said["reason_code"]),
-            reason_text=said["reason_text"],
-            form_key=said["form_key"],
-            shown_digest=said["digest"],
-            confirmed_count=said["confirm_count"],
+            confirmed_count=form.cleaned_data["confirm_count"],
             source=targets.source_of(asked.chosen),
             link=asked.chosen.link,
-            timing=form.timing,
-            given=form.given,
+            **form.submission,
         )
     except actions.PlanMoved as error:
         return _ask_again(asked, error.plan)

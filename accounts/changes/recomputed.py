@@ -12,7 +12,7 @@ from typing import Final
 
 from accounts.approvals.subjects import DecisionRefused
 from accounts.changes.effects import MEASURES, ChangeEffects, Measure, differing
-from accounts.changes.freshness import good_since, read_again, stale
+from accounts.changes.freshness import good_since, old_rows, read_again
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
@@ -137,11 +137,11 @@ def recomputed(change: Change, *, read: bool) -> Recomputed | None:
     items = list(change.items.order_by("position").only(*_COLUMNS))
     waiting = [item for item in items if item.state == ItemState.WAITING]
     planned, since, unread = _planned(change, kind, waiting), good_since(), ""
-    old = _old(planned, since)
+    old = old_rows(planned, since)
     if old and read:
         unread = read_again(kind, planned.environment, old, lane=planned.lane)
         planned = _planned(change, kind, waiting)
-        old = _old(planned, since)
+        old = old_rows(planned, since)
     return Recomputed(
         change=change,
         plan=planned,
@@ -184,10 +184,6 @@ def _planned(change: Change, kind: Kind, waiting: Sequence[Item]) -> Plan:
     # If the mirror has lost a target, the item still has its name.
     names = {item.target: item.target_name for item in waiting}
     return replace(planned, rows=tuple(row if row.subject else replace(row, name=names[row.target]) for row in planned.rows))
-
-
-def _old(planned: Plan, since: datetime) -> list[int]:
-    return stale(planned.kind, {row.target_id: row.subject for row in planned.rows if row.subject}, since)
 
 
 def _reviewed(kind: Kind, waiting: Sequence[Item], planned: Plan) -> tuple[Reviewed, ...]:

@@ -43,6 +43,11 @@ class RiskCategory(NumberedRow):
         """Its name in choices and sentences, with its mark if it is halting."""
         return f"{isolated(self.name)} (halting)" if self.is_halting else isolated(self.name)
 
+    @property
+    def choice_label(self) -> str:
+        """Its label where categories of several environments are offered."""
+        return f"{self.label} ({EnvironmentChoice(self.environment).label})"
+
 
 class Trader(ListedRow):
     """Tradovate's user who trades accounts; never a member of staff."""

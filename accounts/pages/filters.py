@@ -20,8 +20,7 @@ Accounts = QuerySet[Account]
 
 def _categories(viewer: Staff | None) -> Choices:
     categories = queries.categories(viewer)
-    named = ((each.pk, f"{each.label} ({EnvironmentChoice(each.environment).label})") for each in categories)
-    return [("", "Any"), *named]
+    return [("", "Any"), *((each.pk, each.choice_label) for each in categories)]
 
 
 class CategoryFilter(django_filters.Filter):

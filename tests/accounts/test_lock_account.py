@@ -33,6 +33,7 @@ def test_it_requests_in_the_name_of_the_operator(capsys: pytest.CaptureFixture[s
     assert (change.state, change.requested_by.username, change.reason_text) == (ChangeState.RUNNING, "support", "Runaway")
     event = Event.objects.get(tag="change:request:submitted")
     assert (event.staff_name, event.job) == ("support", "lock_account")
+    assert change.review_by is not None
     assert "Workers send it as soon as they run." in capsys.readouterr().out
 
 

@@ -92,7 +92,8 @@ def test_a_lock_runs_at_once_where_policy_lets_it(program: Program) -> None:
     want_for("lock", review_within_hours=24)
     answer = program.post("/changes", requested(program, "lock", 102))
     assert answer.status_code == 201, answer.content
-    assert Change.objects.get().approval.state == RequestState.APPROVED
+    change = Change.objects.get()
+    assert (change.approval.state, change.review_by is not None) == (RequestState.APPROVED, True)
 
 
 def test_what_loosens_never_runs_at_once(program: Program) -> None:

@@ -76,13 +76,9 @@ def _request(operator: Staff, planned: Plan, options: dict[str, Any]) -> Change:
             environment=planned.environment,
             target_ids=[row.target_id for row in planned.rows],
             parameters=planned.parameters,
-            reason_code=ReasonCode(form.cleaned_data["reason_code"]),
-            reason_text=form.cleaned_data["reason_text"],
-            form_key=form.cleaned_data["form_key"],
-            shown_digest=form.cleaned_data["digest"],
             confirmed_count=len(planned.sent),
             source=TargetSource(words="the command line"),
-            given=form.given,
+            **form.submission,
         )
     except (actions.PlanMoved, actions.NothingToDo, NotAllowed, PolicyMissing) as error:
         raise CommandError(f"{error} Nothing was requested.") from error

@@ -189,10 +189,7 @@ def switch_off(request: HttpRequest, pk: int) -> HttpResponse:
 def switch_on(request: HttpRequest, pk: int) -> HttpResponse:
     """Request that a person may sign in again."""
     whom = get_object_or_404(Staff, pk=pk)
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        return _page(request, whom, reason_form=form)
-    return _request(request, whom, Act.SWITCH_ON, form.cleaned_data["reason"])
+    return _request_with_reason(request, whom, Act.SWITCH_ON)
 
 
 @requires("staff:manage", recent_proof=True)
@@ -216,10 +213,7 @@ def reset(request: HttpRequest, pk: int) -> HttpResponse:
     whom = get_object_or_404(Staff, pk=pk)
     if not rights.needs_second_person(whom):
         return show_link(request, whom, actions.reset(person(request), origin=origin_of(request), person=whom))
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        return _page(request, whom, reason_form=form)
-    return _request(request, whom, Act.RESET, form.cleaned_data["reason"])
+    return _request_with_reason(request, whom, Act.RESET)
 
 
 @requires("staff:manage", recent_proof=True)
@@ -255,6 +249,13 @@ def lift_throttle(request: HttpRequest, pk: int) -> HttpResponse:
     sign_in.lift_throttle(person(request), origin=origin_of(request), person=whom)
     messages.success(request, f"{whom.display_name} can try to sign in again at once.")
     return redirect(request, "people:detail", pk)
+
+
+def _request_with_reason(request: HttpRequest, whom: Staff, act: Act) -> HttpResponse:
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _page(request, whom, reason_form=form)
+    return _request(request, whom, act, form.cleaned_data["reason"])
 
 
 def _request(request: HttpRequest, whom: Staff, act: Act, reason: str, role: Role | None = None) -> HttpResponse:

@@ -81,7 +81,7 @@ def _ask(request: HttpRequest, form: ProofForm, *, status: int = 200) -> HttpRes
         "form": form,
         "minutes": settings.RECENT_PROOF_MINUTES,
         "next": form["next"].value() or "",
-        "has_password": who.has_usable_password() and (has_app(who) or not has_passkey),
+        "has_password": who.has_usable_password() and ("code" in form.fields or not has_passkey),
         "has_passkey": has_passkey,
         "sso_name": settings.SSO_NAME if settings.SSO_ISSUER else "",
     }
