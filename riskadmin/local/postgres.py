@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,12 @@ SUPERUSER = "postgres"
 OWNER = "riskadmin_owner"
 APPLICATION = "riskadmin_app"
 AUDITOR = "riskadmin_auditor"
+
+SHARED_MEMORY = Path("/proc/sysvipc/shm")
+"""Linux lists here the segments of shared memory, with how many processes are attached to each."""
+
+BACKENDS_END_WITHIN_S = 20.0
+POLL_S = 0.02
 
 OLDEST_MAJOR = 14
 """The versions that Django 5.2 supports."""
@@ -112,6 +119,7 @@ class PostgresServer:
                 f"The data in {self.data} were made by PostgreSQL {theirs}, and this server is {ours}.\n"
                 f"Forget them with `make demo-reset`, or carry them over with pg_dump of version {theirs}."
             )
+        self._wait_for_old_backends()
         self._drop_stale_lock()
 
     def _make_data(self) -> None:
@@ -140,6 +148,17 @@ class PostgresServer:
             raise CannotStart(f"PostgreSQL could not make its data in {self.data}:\n{said}")
         draft.rename(self.data)
 
+    def _wait_for_old_backends(self) -> None:
+        """Wait until the processes of a killed server have ended.
+
+        Each leads a session of its own, so no signal to the server's group reaches them. They end soon after it, and a new
+        server refuses to start while they still use its shared memory.
+        """
+        lock = self.data / "postmaster.pid"
+        deadline = time.monotonic() + BACKENDS_END_WITHIN_S
+        while lock.exists() and shared_memory_in_use(lock.read_text()) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
     def _drop_stale_lock(self) -> None:
         """Remove the lock file of a server that is gone.
 
@@ -159,6 +178,20 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def shared_memory_in_use(lock: str) -> bool:
+    """Whether a process is attached to the shared memory that the text of a postmaster.pid names.
+
+    False where Linux's list is missing.
+    """
+    # The seventh line has the segment's key and id.
+    named = [line.split()[-1] for line in lock.splitlines()[6:7]]
+    if not named or not SHARED_MEMORY.exists():
+        return False
+    # Columns: key, id, permissions, size, creator, last user, processes attached.
+    segments = (row.split() for row in SHARED_MEMORY.read_text().splitlines()[1:])
+    return any(row[1] == named[0] and row[6] != "0" for row in segments)
 
 
 def find_binaries() -> Path:

@@ -19,8 +19,9 @@ import pytest
 import redis
 
 from riskadmin.local import places as places_module
+from riskadmin.local import postgres as postgres_module
 from riskadmin.local.places import PROJECT, Places, can_reach, prepare, server_account
-from riskadmin.local.postgres import FORGETFUL, PostgresServer, find_binaries
+from riskadmin.local.postgres import FORGETFUL, PostgresServer, find_binaries, shared_memory_in_use
 from riskadmin.local.program import CannotStart, SystemAccount, birth, recall
 from riskadmin.local.valkey import ValkeyServer, find_binary
 from tests.waiting import wait_until
@@ -108,6 +109,34 @@ def test_postgres_is_there_again_after_its_own_kill(places: Places) -> None:
         server.start()
         with psycopg.connect(server.url("postgres")) as connection:
             assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(not postgres_module.SHARED_MEMORY.exists(), reason="only Linux lists who uses shared memory")
+def test_postgres_waits_for_the_processes_of_its_killed_predecessor(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = PostgresServer(places)
+    server.start()
+    seen: list[bool] = []
+
+    def look(lock: str) -> bool:
+        seen.append(shared_memory_in_use(lock))
+        if len(seen) == 3:
+            os.kill(backend, signal.SIGCONT)
+        return seen[-1]
+
+    monkeypatch.setattr(postgres_module, "shared_memory_in_use", look)
+    try:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            backend = connection.info.backend_pid
+            os.kill(backend, signal.SIGSTOP)
+            os.kill(pid_of(server), signal.SIGKILL)
+            wait_until(lambda: not server.process.running)
+            server.start()
+        assert seen[:3] == [True, True, True]
+        assert seen[-1] is False
+        with psycopg.connect(server.url("postgres")) as connection:
+            assert connection.execute("SELECT 7").fetchone() == (7,)
     finally:
         server.stop()
 
