@@ -10,10 +10,12 @@ from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
 from accounts.models.ids import BIGGEST_ID
 from riskadmin.staff.duty.forms import PersonField
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people.models import RightsRequest
 from riskadmin.web.fields import VisibleTextField
 
 EVERYTHING, LIMITED = "everything", "limited"
-COMMENT_MAX: Final = RelatedAccount.NOTE_MAX
+NOTE_MAX: Final = RelatedAccount.NOTE_MAX
+COMMENT_MAX: Final = RightsRequest.REASON_MAX
 
 
 class AccessForm(forms.Form):
@@ -37,7 +39,11 @@ class AccessForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="An account belongs to the program of its risk category now, also if it was in another one before.",
     )
-    comment = VisibleTextField(label="Why", max_length=COMMENT_MAX, help_text="Kept in the audit trail.")
+    comment = VisibleTextField(
+        label="Why",
+        max_length=COMMENT_MAX,
+        help_text="Kept in the audit trail. If it gives more access than now, another administrator reads this and confirms.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer every risk category; one query."""
@@ -84,7 +90,7 @@ class MarkForm(forms.Form):
     )
     name = VisibleTextField(label="Its name or Tradovate id", max_length=64)
     comment = VisibleTextField(
-        label="What is known", max_length=COMMENT_MAX, help_text="Such as: declared by Sam on 3 March. Kept in the audit trail."
+        label="What is known", max_length=NOTE_MAX, help_text="Such as: declared by Sam on 3 March. Kept in the audit trail."
     )
 
     def __init__(self, *args: Any, actor: Staff, **kwargs: Any) -> None:
@@ -114,6 +120,6 @@ class MarkForm(forms.Form):
 
 
 class EndForm(forms.Form):
-    """Why a mark ends."""
+    """Why a mark should end."""
 
-    comment = VisibleTextField(label="Why", max_length=COMMENT_MAX)
+    comment = VisibleTextField(label="Why", max_length=COMMENT_MAX, help_text="Another administrator reads this and confirms.")

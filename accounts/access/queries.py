@@ -6,7 +6,7 @@ it, so a page costs one query more; an action reads the person again, under its 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -71,6 +71,18 @@ def limited_people() -> dict[int, Access]:
 
 def _access(limit: AccessLimit | None) -> Access | None:
     return Access(environments=frozenset(limit.environments), categories=frozenset(limit.categories)) if limit else None
+
+
+def as_stored(access: Access | None) -> dict[str, list[str] | list[int]] | None:
+    """Return an access as JSON keeps it."""
+    return {"environments": sorted(access.environments), "categories": sorted(access.categories)} if access else None
+
+
+def of_stored(stored: Mapping[str, Any] | None) -> Access | None:
+    """Return an access that JSON kept."""
+    if stored is None:
+        return None
+    return Access(environments=frozenset(stored["environments"]), categories=frozenset(stored["categories"]))
 
 
 def access_words(access: Access | None) -> str:

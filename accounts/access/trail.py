@@ -10,11 +10,12 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
 VIEWS_MARKS: Final = "related:view"
+_OF_MARKS: Final = (Tag.RELATED_MARKED, Tag.RELATED_END_REQUESTED, Tag.RELATED_ENDED)
 
 
 def visible_events(person: Staff) -> Q | None:
     """Return the condition on events that a person may see, as far as it depends on accounts; None for all."""
-    marks = None if person.may(VIEWS_MARKS) else ~Q(tag__in=[Tag.RELATED_MARKED, Tag.RELATED_ENDED])
+    marks = None if person.may(VIEWS_MARKS) else ~Q(tag__in=_OF_MARKS)
     access = access_of(person)
     if access is None:
         return marks

@@ -11,6 +11,9 @@ from accounts.access.forms import AccessForm, EndForm, MarkForm
 from accounts.access.models import Relation
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people import rights
+from riskadmin.staff.people.models import Act, RightsRequest
+from riskadmin.staff.people.rights import NotAllowed
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
@@ -30,18 +33,20 @@ def limits(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _limits(request, whom, form, status=UNPROCESSABLE)
     try:
-        waits = actions.limit_access(
+        asked = actions.limit_access(
             actor=person(request),
             origin=origin_of(request),
             person=whom,
             access=form.access,
             comment=form.cleaned_data["comment"],
         )
-    except actions.NotAllowed as error:
+    except NotAllowed as error:
         return _refused(request, str(error))
-    name = isolated(whom.display_name)
-    said = f"{name} has access to {queries.access_words(form.access)}."
-    messages.success(request, f"Nothing changes yet. {waits}" if waits else said)
+    if asked:
+        messages.success(request, f"{asked.what}: another administrator has to confirm it. Nothing has changed yet.")
+    else:
+        name = isolated(whom.display_name)
+        messages.success(request, f"{name} has access to {queries.access_words(form.access)}.")
     return redirect(request, "access:limits", pk)
 
 
@@ -51,6 +56,7 @@ def _limits(request: HttpRequest, whom: Staff, form: AccessForm, *, status: int 
         "form": form,
         "words": queries.access_words(queries.limit_of(whom)),
         "is_own": whom.pk == person(request).pk,
+        "asked": _asked(request, Act.WIDEN_ACCESS, whom),
         "marks": [each for each in queries.visible_marks(person(request)) if each.person_id == whom.pk],
     }
     return render_page_or_fragment(request, "access/limits.html", "access/_limits.html", context, status=status)
@@ -81,7 +87,7 @@ def mark(request: HttpRequest) -> HttpResponse:
             )
         except actions.MarkedAlready:
             form.add_error("name", f"It is marked for {said['person'].display_name} already.")
-        except actions.NotAllowed as error:
+        except NotAllowed as error:
             return _refused(request, str(error))
         else:
             messages.success(request, f"{isolated(said['target'].name)}: {made.words}.")
@@ -92,17 +98,17 @@ def mark(request: HttpRequest) -> HttpResponse:
 @requires("access:manage", recent_proof=True)
 @require_POST
 def end_mark(request: HttpRequest, pk: int) -> HttpResponse:
-    """End a mark; it stays on record."""
+    """Request that a mark ends; another administrator confirms it."""
     if pk not in {each.pk for each in queries.visible_marks(person(request))}:
         raise Http404("There is no such mark in force.")
     form = EndForm(request.POST)
     if not form.is_valid():
         return _related(request, ending=(pk, form), status=UNPROCESSABLE)
     try:
-        actions.end_mark(actor=person(request), origin=origin_of(request), mark_id=pk, comment=form.cleaned_data["comment"])
-    except actions.NotAllowed as error:
+        actions.request_end(actor=person(request), origin=origin_of(request), mark_id=pk, comment=form.cleaned_data["comment"])
+    except NotAllowed as error:
         return _refused(request, str(error))
-    messages.success(request, "The mark has ended. It stays on record.")
+    messages.success(request, "Another administrator has to confirm that the mark ends. Until then it counts.")
     return redirect(request, "access:related")
 
 
@@ -111,9 +117,15 @@ def _related(
 ) -> HttpResponse:
     viewer, may_manage = person(request), may(request, "access:manage")
     ended_form = {ending[0]: ending[1]} if ending else {}
+    asked = {each.content["mark"]: (each, why) for each, why in _asked(request, Act.END_MARK)}
     context = {
         "rows": [
-            (each, ended_form.get(each.pk) or EndForm(auto_id=f"end_{each.pk}_%s"), may_manage and each.person_id != viewer.pk)
+            (
+                each,
+                ended_form.get(each.pk) or EndForm(auto_id=f"end_{each.pk}_%s"),
+                may_manage and each.person_id != viewer.pk,
+                *asked.get(each.pk, (None, "")),
+            )
             for each in queries.visible_marks(viewer)
         ],
         "ended": queries.visible_marks(viewer, ended=True),
@@ -121,6 +133,13 @@ def _related(
         "end_form": ending[1] if ending else None,
     }
     return render(request, "access/related.html", context, status=status)
+
+
+def _asked(request: HttpRequest, act: Act, whom: Staff | None = None) -> list[tuple[RightsRequest, str]]:
+    """Return what waits for another administrator, each with why the viewer can't decide about it."""
+    viewer, waiting = person(request), rights.waiting().filter(act=act)
+    waiting = waiting.filter(person=whom) if whom else waiting
+    return [(each, rights.refusal(each, viewer)) for each in rights.visible(waiting, viewer)]
 
 
 def _refused(request: HttpRequest, why: str) -> HttpResponse:

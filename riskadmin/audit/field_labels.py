@@ -103,5 +103,6 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "whose": "Belongs to",
     "why": "Refused because",
     "window": "Window",
+    "words": "In words",
 }
 """What pages call the declared fields. A field means the same in every tag that declares it."""

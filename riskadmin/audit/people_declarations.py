@@ -140,22 +140,26 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("username", "staff_id", "link"),
     ),
     Tag.STAFF_RIGHTS_REQUESTED: Declaration(
-        sentence="{actor} requests for {username}: {act}[ {role}][, to {email}][: “{comment}”]",
+        sentence="{actor} requests for {username}: {act}[ {role}][, to {email}][ ({words})][: “{comment}”]",
         required=("username", "staff_id", "rights_request", "act", "role", "email", "comment", "until"),
+        optional=("words",),
     ),
     Tag.STAFF_RIGHTS_CONFIRMED: Declaration(
-        sentence="{actor} confirmed for {username}: {act}[ {role}][, as {requester} requested]",
+        sentence="{actor} confirmed for {username}: {act}[ {role}][ ({words})][, as {requester} requested]",
         required=("username", "staff_id", "rights_request", "act", "role", "requester"),
+        optional=("words",),
         tone="ok",
     ),
     Tag.STAFF_RIGHTS_DECLINED: Declaration(
-        sentence="{actor} declined for {username}: {act}[ {role}][, which {requester} requested]",
+        sentence="{actor} declined for {username}: {act}[ {role}][ ({words})][, which {requester} requested]",
         required=("username", "staff_id", "rights_request", "act", "role", "requester"),
+        optional=("words",),
         tone="warn",
     ),
     Tag.STAFF_RIGHTS_WITHDRAWN: Declaration(
-        sentence="The request of {requester} for {username} ended: {act}[ {role}][: {why}]",
+        sentence="The request of {requester} for {username} ended: {act}[ {role}][ ({words})][: {why}]",
         required=("username", "staff_id", "rights_request", "act", "role", "requester", "why"),
+        optional=("words",),
     ),
     Tag.STAFF_WORK_HANDED_OVER: Declaration(
         sentence="{actor} handed over what {username} had open[ to {to}]: {handed_over}",
@@ -167,8 +171,10 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("command", "options"),
     ),
     Tag.STAFF_ACCESS_SET: Declaration(
-        sentence="{actor} changed what {whom} has access to, from {access_before} to {access}[: “{comment}”]",
+        sentence="{actor} changed what {whom} has access to, from {access_before} to {access}[, as {requester} requested]"
+        "[: “{comment}”]",
         required=("staff_id", "whom", "access_before", "access", "is_wider", "comment"),
+        optional=("requester", "rights_request"),
         tone="warn",
     ),
     Tag.RELATED_MARKED: Declaration(
@@ -176,9 +182,15 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("staff_id", "whose", "comment"),
         tone="warn",
     ),
+    Tag.RELATED_END_REQUESTED: Declaration(
+        sentence="{actor} requests that the mark of {account} as belonging to {whose} end[: “{comment}”]",
+        required=("staff_id", "whose", "comment", "rights_request"),
+        tone="warn",
+    ),
     Tag.RELATED_ENDED: Declaration(
-        sentence="{actor} ended the mark that {account} belongs to {whose}[: “{comment}”]",
+        sentence="{actor} ended the mark that {account} belongs to {whose}[, as {requester} requested][: “{comment}”]",
         required=("staff_id", "whose", "comment"),
+        optional=("requester", "rights_request"),
         tone="warn",
     ),
 }

@@ -46,6 +46,7 @@ class Tag(models.TextChoices):
     COMMAND_RUN = "command:run:started", "Command started on the server"
     STAFF_ACCESS_SET = "staff:access:set", "Access of a person changed"
     RELATED_MARKED = "staff:related:marked", "Account marked as belonging to staff or a relative"
+    RELATED_END_REQUESTED = "staff:related:end_requested", "End of such a mark requested"
     RELATED_ENDED = "staff:related:ended", "Mark of an account of staff or a relative ended"
 
     TOKEN_MADE = "staff:token:made", "Access token made"

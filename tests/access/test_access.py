@@ -31,6 +31,9 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.notifications.models import Message
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people import rights
+from riskadmin.staff.people.models import RightsRequest, RightsState
+from riskadmin.staff.people.rights import NotAllowed as RightsRefused
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
 from tests.access.programs import limit, make_program
@@ -238,23 +241,61 @@ class TestGivingAccess:
     def administrator(self, db: None) -> Staff:
         return make_person(Role.ADMINISTRATOR)
 
-    def test_it_is_an_event_with_the_access_before_and_after(
-        self, programs: tuple[RiskCategory, RiskCategory], client: Client, administrator: Staff, support: Staff
+    @pytest.fixture
+    def other(self, db: None) -> Staff:
+        return make_person(Role.ADMINISTRATOR, "other")
+
+    def test_less_happens_at_once_and_more_once_another_one_confirms_it(
+        self, programs: tuple[RiskCategory, RiskCategory], client: Client, administrator: Staff, other: Staff, support: Staff
     ) -> None:
         client.force_login(administrator)
         url, first = reverse("access:limits", args=[support.pk]), programs[0]
+        client.post(url, {"scope": "limited", "environments": ["demo"], "comment": "Demo desk"})
         assert client.post(url, {"scope": "limited", "categories": [first.pk], "comment": "Evaluation desk"}).status_code == 303
-        assert limit_of(support) == Access(environments=frozenset(), categories=frozenset({first.pk}))
-        client.post(url, {"scope": "limited", "environments": ["demo"], "categories": [first.pk], "comment": "All of it"})
-        assert limit_of(support) == Access(environments=frozenset({"demo"}), categories=frozenset())
-        client.post(url, {"scope": "everything", "comment": "Back"})
+        one = Access(environments=frozenset(), categories=frozenset({first.pk}))
+        assert limit_of(support) == one
+        page = client.post(url, {"scope": "everything", "comment": "Back"}, follow=True).content.decode()
+        assert "Waits for another administrator: Access to every account, instead of" in page
+        assert limit_of(support) == one
+        told = Message.objects.filter(topic="rights_requested")
+        assert list(told.values_list("person__username", flat=True)) == ["other"]
+        asked = RightsRequest.objects.get()
+        assert client.post(reverse("people:decide", args=[asked.pk, "confirm"])).status_code == 409
+        assert limit_of(support) == one
+        client.force_login(other)
+        assert client.post(reverse("people:decide", args=[asked.pk, "confirm"])).status_code == 303
         assert limit_of(support) is None
         events = Event.objects.filter(tag=Tag.STAFF_ACCESS_SET).order_by("pk")
-        assert [(each.detail["access_before"], each.detail["access"], each.detail["is_wider"]) for each in events] == [
-            ("every account", "Program 1 on demo", False),
-            ("Program 1 on demo", "all of demo", True),
-            ("all of demo", "every account", True),
+        fields = ("access_before", "access", "is_wider", "requester")
+        assert [(each.staff_name, *map(each.detail.get, fields)) for each in events] == [
+            ("administrator", "every account", "all of demo", False, None),
+            ("administrator", "all of demo", "Program 1 on demo", False, None),
+            ("other", "Program 1 on demo", "every account", True, "administrator"),
         ]
+        requested, confirmed = Event.objects.filter(tag__startswith="staff:rights:").order_by("pk")
+        assert requested.detail["words"] == "Access to every account, instead of Program 1 on demo"
+        assert (confirmed.staff_name, confirmed.detail["requester"]) == ("other", "administrator")
+
+    def test_declined_or_after_another_change_it_is_not_given(
+        self, programs: tuple[RiskCategory, RiskCategory], administrator: Staff, other: Staff, support: Staff
+    ) -> None:
+        def ask_for_all() -> RightsRequest:
+            asked = limit_access(actor=administrator, origin=ORIGIN, person=support, access=None, comment="Back")
+            assert asked
+            return asked
+
+        limit(support, *programs)
+        rights.decline(other, origin=ORIGIN, request_id=ask_for_all().pk)
+        waits, less = ask_for_all(), Access(environments=frozenset(), categories=frozenset({programs[0].pk}))
+        assert limit_access(actor=other, origin=ORIGIN, person=support, access=less, comment="One will do") is None
+        waits.refresh_from_db()
+        assert waits.state == RightsState.WITHDRAWN
+        behind_it = ask_for_all()
+        limit(support, programs[1])  # in no action's turn
+        for request in (waits, behind_it):
+            with pytest.raises(RightsRefused):
+                rights.confirm(other, origin=ORIGIN, request_id=request.pk)
+        assert limit_of(support) == Access(environments=frozenset(), categories=frozenset({programs[1].pk}))
 
     def test_the_same_again_writes_nothing(self, administrator: Staff, support: Staff) -> None:
         limit_access(actor=administrator, origin=ORIGIN, person=support, access=None, comment="x")
@@ -278,17 +319,21 @@ class TestGivingAccess:
         assert response.status_code == 409
         assert AccessLimit.objects.get().environments == ["demo"]
 
-    def test_what_is_more_than_before(self) -> None:
+    def test_what_is_more_than_before(self, programs: tuple[RiskCategory, RiskCategory]) -> None:
+        first, second = (each.pk for each in programs)
+
         def access(*environments: str, categories: frozenset[int] = frozenset()) -> Access:
             return Access(environments=frozenset(environments), categories=categories)
 
-        one = access(categories=frozenset({1}))
+        one = access(categories=frozenset({first}))
         assert is_wider(access("demo"), None)
         assert is_wider(one, access("live"))
-        assert is_wider(one, access(categories=frozenset({1, 2})))
+        assert is_wider(one, access(categories=frozenset({first, second})))
         assert not is_wider(None, one)
         assert not is_wider(None, None)
-        assert not is_wider(access("demo", categories=frozenset({1})), one)
+        assert is_wider(access("live"), one)
+        assert not is_wider(access("demo"), one), "it was part of the environment"
+        assert not is_wider(access("demo", categories=frozenset({first})), one)
 
 
 @pytest.mark.parametrize("limited", [False, True])

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access.actions import end_mark, mark
+from accounts.access.actions import mark, request_end
 from accounts.access.models import RelatedAccount, Relation
 from accounts.access.queries import related_to
 from accounts.approvals.actions import act_alone, review, withdraw
@@ -28,8 +28,12 @@ from accounts.models import Account, Trader
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people import rights
+from riskadmin.staff.people.models import RightsRequest
+from riskadmin.staff.people.rights import NotAllowed as RightsRefused
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
+from tests.access.programs import limit
 from tests.changes.world import LOCKED, ORIGIN, approve, ask, let_trade, make_account, make_trader, open_item, reject
 from tests.staff.people import make_person
 
@@ -130,7 +134,8 @@ class TestRequesting:
 
     def test_a_mark_that_ended_no_longer_counts(self, administrator: Staff, support: Staff) -> None:
         made = marked(administrator, support, make_account(1, LOCKED))
-        end_mark(actor=administrator, origin=ORIGIN, mark_id=made.pk, comment="Sold")
+        asked = request_end(actor=administrator, origin=ORIGIN, mark_id=made.pk, comment="Sold")
+        rights.confirm(make_person(Role.ADMINISTRATOR, "other"), origin=ORIGIN, request_id=asked.pk)
         assert of_requester(support, 1) == {1: ""}
 
 
@@ -255,7 +260,9 @@ class TestPages:
         assert "Belongs to support (staff): somebody else has to request this" in page
         assert "It can be requested by supervisor." in page
 
-    def test_a_mark_is_made_and_ended_with_its_events(self, client: Client, administrator: Staff, support: Staff) -> None:
+    def test_a_mark_is_made_by_one_and_ended_by_two_with_its_events(
+        self, client: Client, administrator: Staff, support: Staff
+    ) -> None:
         make_account(1)
         client.force_login(administrator)
         typed = {"person": support.pk, "relation": "relative", "environment": "demo", "unit": "account"}
@@ -265,9 +272,37 @@ class TestPages:
         assert related_to(again(support)).accounts == {made.account_id: "Belongs to a relative of support (staff)"}
         client.post(reverse("access:end_mark", args=[made.pk]), {"comment": "Sold"})
         made.refresh_from_db()
+        assert made.ended_at is None
+        assert "requests it: “Sold”" in client.get(reverse("access:related")).content.decode()
+        asked, confirm = RightsRequest.objects.get(), "people:decide"
+        assert client.post(reverse(confirm, args=[asked.pk, "confirm"])).status_code == 409
+        client.force_login(make_person(Role.ADMINISTRATOR, "other"))
+        assert client.post(reverse(confirm, args=[asked.pk, "confirm"])).status_code == 303
+        made.refresh_from_db()
         assert (made.ended_by_id, made.ended_by_name) == (administrator.pk, "administrator")
         tags = list(Event.objects.filter(tag__startswith="staff:related").order_by("pk").values_list("tag", "account_name"))
-        assert tags == [(Tag.RELATED_MARKED, "KTR50K-000001"), (Tag.RELATED_ENDED, "KTR50K-000001")]
+        name = "KTR50K-000001"
+        assert tags == [(Tag.RELATED_MARKED, name), (Tag.RELATED_END_REQUESTED, name), (Tag.RELATED_ENDED, name)]
+        ended = Event.objects.get(tag=Tag.RELATED_ENDED)
+        assert (ended.staff_name, ended.detail["requester"], ended.detail["comment"]) == ("other", "administrator", "Sold")
+
+    def test_a_request_to_end_a_mark_says_nothing_of_the_account_to_others(
+        self, client: Client, administrator: Staff, support: Staff
+    ) -> None:
+        """Neither on the pages of people nor in the trail, nor can an administrator without access to it confirm it."""
+        made = marked(administrator, support, make_account(1))
+        asked = request_end(actor=administrator, origin=ORIGIN, mark_id=made.pk, comment="Sold")
+        other = limit(make_person(Role.ADMINISTRATOR, "other"), environments=["live"])
+        for viewer in (other, limit(make_person(Role.COMPLIANCE), environments=["live"])):
+            client.force_login(viewer)
+            for page in (reverse("people:requests"), reverse("people:detail", args=[support.pk]), reverse("audit:list")):
+                assert "KTR50K-000001" not in client.get(page).content.decode()
+        with pytest.raises(RightsRefused, match="outside your access"):
+            rights.confirm(other, origin=ORIGIN, request_id=asked.pk)
+        client.force_login(other)
+        assert client.post(reverse("people:decide", args=[asked.pk, "confirm"])).status_code == 404
+        made.refresh_from_db()
+        assert made.ended_at is None
 
     def test_bad_input_writes_nothing_and_is_kept(self, client: Client, administrator: Staff, support: Staff) -> None:
         make_account(1)

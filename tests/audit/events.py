@@ -116,6 +116,7 @@ _VALUES: dict[str, Any] = {
     "webhook": "risk-desk",
     "why": "It moved",
     "window": "outside_trading",
+    "words": "Access to all of demo, instead of Program 1 on demo",
 }
 
 

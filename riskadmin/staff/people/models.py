@@ -5,7 +5,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
 from riskadmin.database.privileges import hidden_from_auditor, kept
@@ -20,6 +20,9 @@ class Act(models.TextChoices):
     SWITCH_ON = "switch_on", "Switch on"
     RESET = "reset", "Reset the sign-in"
     SET_EMAIL = "set_email", "Change the e-mail address"
+    # What packages above this one do (`further_acts`).
+    WIDEN_ACCESS = "widen_access", "Give access to more accounts"
+    END_MARK = "end_mark", "End the mark of an account as theirs or a relative's"
 
 
 class RightsState(models.TextChoices):
@@ -42,7 +45,6 @@ RIGHTS_LOOK: Final[dict[RightsState, Look]] = {
 
 
 @kept()
-@kept()
 class RightsRequest(models.Model):
     """What an administrator wants to be done for a person, until another administrator has confirmed or declined it."""
 
@@ -53,6 +55,10 @@ class RightsRequest(models.Model):
     act = models.CharField(max_length=16, choices=Act)
     role = models.CharField(max_length=16, choices=Role, blank=True)
     email = models.EmailField(blank=True)
+    # For a further act: what it needs, and all of it in words. `about` tells requests of one act for one person apart.
+    content = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    words = models.TextField(blank=True, db_default="")
+    about = models.CharField(max_length=32, blank=True, db_default="")
     reason = models.CharField(max_length=REASON_MAX)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     requested_by_name = models.CharField(max_length=150)
@@ -83,7 +89,7 @@ class RightsRequest(models.Model):
                 name="rights_decided_once",
             ),
             models.UniqueConstraint(
-                fields=["person", "act", "role"], condition=Q(state="waiting"), name="rights_requested_once"
+                fields=["person", "act", "role", "about"], condition=Q(state="waiting"), name="rights_requested_once"
             ),
         ]
         indexes = [
@@ -101,7 +107,7 @@ class RightsRequest(models.Model):
             return f"Give the role {Role(self.role).label}"
         if self.act == Act.SET_EMAIL:
             return f"Change the e-mail address to {self.email}"
-        return Act(self.act).label
+        return self.words or Act(self.act).label
 
 
 class Purpose(models.TextChoices):
@@ -111,7 +117,6 @@ class Purpose(models.TextChoices):
     RESET = "reset", "Reset"
 
 
-@hidden_from_auditor("code_digest")
 @hidden_from_auditor("code_digest")
 @kept()
 class SignInLink(models.Model):

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from riskadmin.audit.access import seen_by
 from riskadmin.audit.models import NEWEST_FIRST, Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -79,10 +80,10 @@ def permissions_of(person: Staff) -> Grouped:
     return [(group, same) for group, same in mine if same]
 
 
-def events_about(person: Staff) -> Sequence[Event]:
-    """Return the newest events about a person: what administrators did, and their one-time links."""
+def events_about(person: Staff, viewer: Staff) -> Sequence[Event]:
+    """Return the newest events about a person that a viewer may see: what administrators did, and their one-time links."""
     found: QuerySet[Event] = Event.objects.filter(tag__in=ABOUT_PEOPLE, detail__staff_id=person.pk)
-    return list(found.order_by(*NEWEST_FIRST)[:HISTORY_MAX])
+    return list(seen_by(viewer, found).order_by(*NEWEST_FIRST)[:HISTORY_MAX])
 
 
 def _sentence(words: str) -> str:

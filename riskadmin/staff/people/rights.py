@@ -4,9 +4,9 @@ Everything that changes who may do what takes turns (`take_turn`), so that what 
 administrators who take each other's role away at the same moment don't leave the firm without one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
@@ -17,6 +17,7 @@ from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people.further_acts import further_act, is_visible
 from riskadmin.staff.people.links import MadeLink, make_link
 from riskadmin.staff.people.models import Act, Purpose, RightsRequest, RightsState
 from riskadmin.staff.roles import Role, capabilities_of
@@ -64,32 +65,54 @@ def needs_second_person(person: Staff) -> bool:
     return bool(TAKEN_OVER & capabilities_of(person.role_names))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a further act needs (JSON), all of it in words, and what tells requests of one act for one person apart."""
+
+    needs: Mapping[str, Any]
+    words: str
+    about: str = ""
+
+
 def request_rights(
-    actor: Staff, *, origin: Origin, person: Staff, act: Act, role: Role | None = None, email: str = "", reason: str
+    actor: Staff,
+    *,
+    origin: Origin,
+    person: Staff,
+    act: Act,
+    role: Role | None = None,
+    email: str = "",
+    content: Content | None = None,
+    reason: str,
 ) -> RightsRequest:
     """Request that something be done for a person, and write the event. Raises NotAllowed."""
+    content = content or Content(needs={}, words="")
     with transaction.atomic():
         take_turn()
         by, now = manager_as_now(actor), timezone.now()
         person = as_now(person)
-        _check(person, act, role, email)
         if by.pk == person.pk:
             raise NotAllowed("You can't raise your own rights. Ask another administrator.")
         _expire(person)
-        waiting = RightsRequest.objects.filter(person=person, act=act, role=role or "", state=RightsState.WAITING)
-        if waiting.exists():
+        waiting = RightsRequest.objects.filter(person=person, act=act, role=role or "", about=content.about)
+        if waiting.filter(state=RightsState.WAITING).exists():
             raise NotAllowed("This is requested already, and waits for another administrator.")
-        request = RightsRequest.objects.create(
+        request = RightsRequest(
             person=person,
             act=act,
             role=role or "",
+            about=content.about,
             email=email,
+            content=dict(content.needs),
+            words=content.words,
             reason=reason,
             requested_by=by,
             requested_by_name=by.who().name,
             requested_at=now,
             expires_at=now + RightsRequest.VALID_FOR,
         )
+        _check(request)
+        request.save()
         detail = {
             **_about(request),
             "email": email,
@@ -104,6 +127,8 @@ def refusal(request: RightsRequest, viewer: Staff) -> str:
     """Return why somebody may not confirm or decline a request, or ""."""
     if not viewer.may(MANAGES):
         return "Only administrators can confirm this."
+    if not is_visible(request, viewer):
+        return "It is about an account outside your access, so another administrator has to confirm it."
     if request.requested_by_id == viewer.pk:
         return "You requested this, so another administrator has to confirm it."
     if request.person_id == viewer.pk:
@@ -124,13 +149,17 @@ def confirm(actor: Staff | Who, *, origin: Origin, request_id: int) -> Confirmed
         take_turn()
         request = _locked(request_id)
         who = _decider(actor, request)
-        person, requester = as_now(request.person), as_now(request.requested_by)
+        request.person, requester = as_now(request.person), as_now(request.requested_by)
         if not requester.may(MANAGES):
             raise NotAllowed(f"{request.requested_by_name}, who requested this, may no longer manage people.")
-        _check(person, Act(request.act), Role(request.role) if request.role else None, request.email)
+        _check(request)
         _decide(request, RightsState.CONFIRMED, actor, who)
         _record_decision(Tag.STAFF_RIGHTS_CONFIRMED, request, who, origin)
-        return Confirmed(request=request, link=_DO[Act(request.act)](request, person, who, origin))
+        doing = further_act(request.act)
+        if doing is not None:
+            doing.do(request, actor=who, origin=origin)
+            return Confirmed(request=request)
+        return Confirmed(request=request, link=_DO[Act(request.act)](request, request.person, who, origin))
 
 
 def decline(actor: Staff, *, origin: Origin, request_id: int) -> RightsRequest:
@@ -168,11 +197,16 @@ def waiting() -> QuerySet[RightsRequest]:
     return _waiting().filter(expires_at__gt=timezone.now()).order_by("requested_at", "pk")
 
 
-def to_confirm(viewer: Staff) -> QuerySet[RightsRequest]:
+def visible(requests: QuerySet[RightsRequest], viewer: Staff) -> list[RightsRequest]:
+    """Return those of some requests that a person may know of, in their order."""
+    return [each for each in requests if is_visible(each, viewer)]
+
+
+def to_confirm(viewer: Staff) -> list[RightsRequest]:
     """Return what this person could confirm now."""
-    return (
-        waiting().exclude(requested_by=viewer).exclude(person=viewer) if viewer.may(MANAGES) else RightsRequest.objects.none()
-    )
+    if not viewer.may(MANAGES):
+        return []
+    return visible(waiting().exclude(requested_by=viewer).exclude(person=viewer), viewer)
 
 
 def others_who_may_confirm(request: RightsRequest) -> list[Staff]:
@@ -202,14 +236,20 @@ def _record_role(tag: Tag, person: Staff, role: Role, *, actor: Who, origin: Ori
     record(AuditEntry(tag=tag, actor=actor, origin=origin, before=was, after=now, detail=detail))
 
 
-def _check(person: Staff, act: Act, role: Role | None, email: str) -> None:
+def _check(request: RightsRequest) -> None:
     """Refuse what can't be done for a person as they are. Raises NotAllowed."""
+    person, act = request.person, Act(request.act)
+    doing = further_act(act)
+    if doing is not None:
+        if why := doing.refusal(request):
+            raise NotAllowed(why)
+        return
     if (act == Act.SWITCH_ON) == person.is_active:
         state = "active already" if person.is_active else "switched off. Switch them on first"
         raise NotAllowed(f"{person.display_name} is {state}.")
-    if act == Act.ADD_ROLE and role in person.role_names:
+    if act == Act.ADD_ROLE and request.role in person.role_names:
         raise NotAllowed(f"{person.display_name} has this role already.")
-    if act == Act.SET_EMAIL and email == person.email:
+    if act == Act.SET_EMAIL and request.email == person.email:
         raise NotAllowed(f"This is the e-mail address of {person.display_name} already.")
 
 
@@ -314,10 +354,12 @@ def _expire(person: Staff) -> None:
 
 
 def _about(request: RightsRequest) -> dict[str, object]:
+    doing = further_act(request.act)
     return {
         "username": request.person.username,
         "staff_id": request.person_id,
         "rights_request": request.pk,
         "act": Act(request.act).label,
         "role": request.role,
+        **({"words": doing.words_in_trail(request)} if doing else {}),
     }

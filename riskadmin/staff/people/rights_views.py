@@ -21,8 +21,11 @@ from riskadmin.web.htmx import redirect
 def requests(request: HttpRequest) -> HttpResponse:
     """What waits for another administrator, and what was decided lately."""
     viewer = person(request)
-    rows = [(each, rights.refusal(each, viewer), rights.others_who_may_confirm(each)) for each in rights.waiting()]
-    decided = RightsRequest.objects.exclude(decided_at=None).select_related("person").order_by("-decided_at", "-pk")[:20]
+    waiting = rights.visible(rights.waiting(), viewer)
+    rows = [(each, rights.refusal(each, viewer), rights.others_who_may_confirm(each)) for each in waiting]
+    decided = rights.visible(
+        RightsRequest.objects.exclude(decided_at=None).select_related("person").order_by("-decided_at", "-pk")[:20], viewer
+    )
     context = {"rows": rows, "decided": decided, "viewer": viewer, "crumbs": [("People", reverse("people:list"))]}
     return render(request, "people/requests.html", context)
 
@@ -31,7 +34,7 @@ def requests(request: HttpRequest) -> HttpResponse:
 @require_safe
 def waiting_count(request: HttpRequest) -> HttpResponse:
     """How many requests this person could confirm: the count in the navigation."""
-    count = rights.to_confirm(person(request)).count()
+    count = len(rights.to_confirm(person(request)))
     return render(request, "people/_count.html", {"count": count})
 
 
@@ -41,6 +44,8 @@ def decide(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
     """Confirm, decline or withdraw a request. Confirming a reset shows the one-time link, once."""
     asked = get_object_or_404(RightsRequest.objects.select_related("person"), pk=pk)
     viewer, origin = person(request), origin_of(request)
+    if not rights.visible(RightsRequest.objects.filter(pk=pk), viewer):
+        raise Http404
     try:
         if verdict == "confirm":
             confirmed = rights.confirm(viewer, origin=origin, request_id=pk)

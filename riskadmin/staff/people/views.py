@@ -63,7 +63,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
     filters = PeopleFilters(request.GET, Staff.objects.distinct())
     shown = ListPage(PEOPLE, request, filters)
     viewer = person(request)
-    context: dict[str, Any] = {"to_confirm": rights.to_confirm(viewer).count(), "may_manage": viewer.may("staff:manage")}
+    context: dict[str, Any] = {"to_confirm": len(rights.to_confirm(viewer)), "may_manage": viewer.may("staff:manage")}
     if shown.is_valid:
         page = keyset(filters.qs, shown.order, request.GET.get("cursor"))
         context |= {"page": page, "table": shown.table(page.rows, caption="People"), "count": shown.count_words(page)}
@@ -294,8 +294,10 @@ def _page(
         "by_email": links.goes_by_email(whom),
         "waiting": leaving.waiting_of(whom),
         "is_on_roster": can_be_on_roster(whom),
-        "asked": [(each, rights.refusal(each, viewer)) for each in rights.waiting().filter(person=whom)],
-        "lines": [EventLine(event) for event in queries.events_about(whom)],
+        "asked": [
+            (each, rights.refusal(each, viewer)) for each in rights.visible(rights.waiting().filter(person=whom), viewer)
+        ],
+        "lines": [EventLine(event) for event in queries.events_about(whom, viewer)],
         "details_form": details_form or DetailsForm(person=whom, needs_reason=critical),
         "role_form": role_form or RoleForm(person=whom),
         "reason_form": reason_form or ReasonForm(),
