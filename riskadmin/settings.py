@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "accounts.limit_templates",
     "accounts.execution",
     "accounts.outside",
+    "accounts.story",
     "accounts.api",
     "riskadmin.operations",
 ]

@@ -104,7 +104,7 @@ def make_events(_: Staff, count: int) -> list[int]:
         )
         part = count // 3 + (count % 3 if number == 2 else 0)
         written = write_old(
-            part, at=AT + timedelta(minutes=number), tag=(Tag.ITEM_SENT, Tag.ITEM_CLAIMED)[number % 2], **columns
+            part, at=AT + timedelta(minutes=number), tag=(Tag.CHANGE_COMMENTED, Tag.CHANGE_APPROVED)[number % 2], **columns
         )
         made += [event.pk for event in written]
     return made
@@ -147,7 +147,7 @@ LISTS = [
         sort="time",
         make=make_events,
         filters={
-            "what": (Tag.ITEM_CLAIMED.value, "What"),
+            "what": (Tag.CHANGE_APPROVED.value, "What"),
             "person": ("7", "Who"),
             "account": ("a", "Account"),
             "change": ("4", "Change"),
@@ -155,10 +155,15 @@ LISTS = [
             "since": ("2026-11-02T08:01", "From"),
             "before": ("2026-11-02T08:01", "Before"),
             "request": ("0" * 32, "Request"),
+            "trader": ("a", "Trader"),
+            "reason": ("Other", "Reason"),
+            "ticket": ("HELP-1", "Ticket"),
+            "outcome": ("rejected", "Outcome"),
+            "last": ("7", "Period"),
         },
         bad={"what": "nothing", "person": "999", "change": "0", "since": "yesterday", "before": "x", "request": "0123"},
         key=lambda line: line.event.pk,
-        narrow={"what": "item"},  # without the event of the person who looks
+        narrow={"what": "change"},  # without the event of the person who looks
     ),
     Listed(
         spec=MESSAGES,

@@ -3,12 +3,19 @@
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KT
 from django.db.models.functions import Now, Upper
+from django.db.models.lookups import Exact
 
+from riskadmin.audit.folding import FOLDED
+from riskadmin.audit.tags import Tag
 from riskadmin.database.privileges import append_only
 
 # Newest first: the order of every list of events. Events of one statement share their time, so the id decides.
 NEWEST_FIRST = (F("occurred_at").desc(), F("id").desc())
+
+# Details that pages filter by, as PostgreSQL has them in indexes.
+OUTCOME, TICKET = KT("detail__outcome"), Upper(KT("detail__ticket"))
 
 
 @append_only(stamped=("id", "occurred_at"))
@@ -65,6 +72,27 @@ class Event(models.Model):
             models.Index(F("change_id"), *NEWEST_FIRST, condition=Q(change_id__isnull=False), name="event_by_change"),
             # By request: what else one request did.
             models.Index(F("request_id"), *NEWEST_FIRST, condition=~Q(request_id=""), name="event_by_request"),
+            # The indexes below leave out what a bulk change writes for each item, so they cost it nothing.
+            # The page as it opens, and by reason.
+            models.Index(*NEWEST_FIRST, condition=~Q(tag__in=FOLDED), name="event_unfolded"),
+            models.Index(
+                F("reason_code"), *NEWEST_FIRST, condition=~Q(tag__in=FOLDED) & ~Q(reason_code=""), name="event_by_reason"
+            ),
+            # What happened to whole changes, for the filters by account, trader and requester.
+            models.Index(
+                F("change_id"),
+                *NEWEST_FIRST,
+                condition=Q(change_id__isnull=False, item_id__isnull=True),
+                name="event_of_whole_change",
+            ),
+            # By ticket, and by outcome. Most outcomes are "applied", so that one needs no index of its own.
+            models.Index(TICKET, condition=Q(tag=Tag.CHANGE_SUBMITTED), name="event_by_ticket"),
+            models.Index(
+                OUTCOME,
+                *NEWEST_FIRST,
+                condition=Q(tag=Tag.ITEM_SETTLED) & ~Q(Exact(OUTCOME, models.Value("applied"))),
+                name="event_by_outcome",
+            ),
         ]
 
     def __str__(self) -> str:

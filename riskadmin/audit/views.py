@@ -15,6 +15,7 @@ from riskadmin.audit.filters import BIGGEST_ID, EventFilters
 from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import EventLine
+from riskadmin.audit.touched import AT_MOST
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.web.access import requires
 from riskadmin.web.htmx import HtmxHttpRequest, render_page_or_fragment
@@ -40,6 +41,10 @@ def event_list(request: HtmxHttpRequest) -> HttpResponse:
             "table": shown.table(page.rows if page else [], caption=f"Events, {shown.age_order} first"),
             "count": shown.count_words(page) if page else "",
             "is_too_broad": page is None,
+            "folds": filters.folds,
+            "every_url": shown.address(every="on"),
+            "is_cut": filters.is_cut,
+            "changes_at_most": AT_MOST,
         }
     return shown.answer("audit/list.html", "audit/_list.html", context)
 

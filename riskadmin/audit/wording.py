@@ -102,6 +102,12 @@ def state_words(name: str) -> StateWords | None:
     return _STATES.get(name)
 
 
+def states_of(subject: str) -> list[tuple[str, str]]:
+    """Return the registered states of a subject, each with its label."""
+    named = ((name.partition(":"), words.label) for name, words in _STATES.items())
+    return [(state, label) for (about, _, state), label in named if about == subject]
+
+
 def reason_words(code: str) -> str:
     """Return a reason code in words."""
     return REASON_WORDS.get(code, code)

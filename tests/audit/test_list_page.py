@@ -49,7 +49,7 @@ def test_the_trail_is_open_to_compliance_alone(client: Client, role: Role | None
         client.force_login(make_person(role))
     headers = {"HX-Request": "true"} if as_htmx else {}
 
-    for address in (AUDIT, f"{AUDIT}?account=101", reverse("audit:event", args=[event.pk])):
+    for address in (f"{AUDIT}?every=on", f"{AUDIT}?account=101", reverse("audit:event", args=[event.pk])):
         response = client.get(address, headers=headers)
         expected = 401 if as_htmx and role is None else status
         assert response.status_code == expected
@@ -71,8 +71,9 @@ class TestFilters:
         self.sent = write(Tag.ITEM_SENT, subject=other, change_id=6, origin=Origin(job="execution.send"))
         self.mine = [self.sent.pk, self.settled.pk, self.approved.pk, self.asked.pk]
 
-    def test_without_filters_everything_is_shown_newest_first(self) -> None:
-        assert shown(self.client) == [*self.mine, self.first]
+    def test_every_event_is_shown_newest_first_or_folded_into_its_change(self) -> None:
+        assert shown(self.client, every="on") == [*self.mine, self.first]
+        assert shown(self.client) == [self.approved.pk, self.asked.pk, self.first]
 
     def test_what(self) -> None:
         assert shown(self.client, what=Tag.ITEM_SENT) == [self.sent.pk]
@@ -82,8 +83,11 @@ class TestFilters:
         assert shown(self.client, what="api") == []
 
     def test_who(self) -> None:
-        assert shown(self.client, person="8") == [self.settled.pk, self.approved.pk]
-        assert shown(self.client, person="7") == [self.sent.pk, self.asked.pk]
+        assert shown(self.client, person="8", every="on") == [self.settled.pk, self.approved.pk]
+        assert shown(self.client, person="7") == [self.asked.pk]
+        assert shown(self.client, person="7", part="requester") == [self.approved.pk, self.asked.pk]
+        assert shown(self.client, person="8", part="approver", every="on") == [self.approved.pk, self.asked.pk]
+        assert shown(self.client, person="7", part="approver") == []
         assert shown(self.client, person="system") == [self.first]
 
     def test_account_by_number_in_either_environment_and_by_a_name_that_is_a_number(self) -> None:
@@ -100,8 +104,26 @@ class TestFilters:
 
     def test_change_environment_and_request(self) -> None:
         assert shown(self.client, change=5) == [self.approved.pk, self.asked.pk]
-        assert shown(self.client, environment="live") == [self.settled.pk]
+        assert shown(self.client, environment="live", every="on") == [self.settled.pk]
         assert shown(self.client, request=REQUEST) == [self.approved.pk]
+
+    def test_reason_ticket_outcome_and_text(self) -> None:
+        ticketed = write(Tag.CHANGE_SUBMITTED, actor=SUE, change_id=8, detail={"ticket": "HELP-1"})
+        settled = write(Tag.ITEM_SETTLED, actor=SUE, change_id=8, item_id=4, detail={"outcome": "rejected"})
+        commented = write(Tag.CHANGE_COMMENTED, change_id=8, detail={"comment": "He 100% agreed"})
+        assert shown(self.client, reason="Other") == [self.asked.pk]
+        assert shown(self.client, ticket="help-1") == [commented.pk, ticketed.pk]
+        assert shown(self.client, ticket="HELP") == []
+        assert shown(self.client, outcome="rejected") == [settled.pk]
+        assert shown(self.client, text="0% AGREED", last="7") == [commented.pk]
+        assert shown(self.client, text="runaway", last="30") == [self.asked.pk]
+        assert shown(self.client, text="runa%", last="30") == []
+
+    def test_a_text_is_searched_for_in_a_limited_time(self) -> None:
+        for period in ({}, {"since": "2020-01-01T00:00"}, {"since": "2020-01-01T00:00", "before": "2020-06-01T00:00"}):
+            response = self.client.get(AUDIT, {"text": "runaway", **period})
+            assert response.status_code == 422
+            assert list(response.context["form"].errors) == ["text"]
 
     def test_filters_narrow_each_other(self) -> None:
         assert shown(self.client, change=5, person="8") == [self.approved.pk]
@@ -124,6 +146,10 @@ class TestFilters:
             ("request", "G" * 32),
             ("account", "x" * 65),
             ("account", "a\x00"),
+            ("trader", "x" * 65),
+            ("last", "8"),
+            ("outcome", "perfect"),
+            ("reason", "none"),
         ],
     )
     def test_invalid_filters_are_reported_at_their_field_and_list_nothing(self, field: str, value: str) -> None:
@@ -156,7 +182,7 @@ class TestTimes:
         assert shown(self.client, since="2026-11-02T08:00:00", before="2026-11-02T08:00:01", what="item") == [exact]
 
     def test_both_spellings_of_a_time(self) -> None:
-        assert shown(self.client, since="2026-11-02 08:00", before="2026-11-02 08:01") == self.ids[:0:-1]
+        assert shown(self.client, since="2026-11-02 08:00", before="2026-11-02 08:01", what="item") == self.ids[:0:-1]
 
     def test_an_empty_stretch_is_shown(self) -> None:
         response = self.client.get(AUDIT, {"since": "2026-11-02T08:00", "before": "2026-11-02T08:00"})

@@ -73,7 +73,7 @@ def trail() -> None:
 
 @pytest.mark.parametrize("size", [DESK, PHONE])
 def test_the_trail(live_server: LiveServer, page: Page, check_page: CheckPage, trail: None, size: tuple[int, int]) -> None:
-    opened(page, live_server, make_person(Role.COMPLIANCE), "/audit/", size)
+    opened(page, live_server, make_person(Role.COMPLIANCE), "/audit/?every=on", size)
     if size == DESK:
         fits(page)
     # Where it can't be narrow enough it scrolls by itself, inside its frame.

@@ -88,7 +88,10 @@ def body(client: Client, address: str) -> str:
 def test_every_page_and_file_marks_them(client: Client, world: dict[str, int]) -> None:
     for role, pages in (
         (Role.SUPERVISOR, addresses(world)),
-        (Role.COMPLIANCE, [reverse("audit:list"), *(reverse("audit:event", args=[each.pk]) for each in Event.objects.all())]),
+        (
+            Role.COMPLIANCE,
+            [f"{reverse('audit:list')}?every=on", *(reverse("audit:event", args=[each.pk]) for each in Event.objects.all())],
+        ),
         (Role.ADMINISTRATOR, [reverse("people:list")]),
     ):
         client.force_login(Staff.objects.filter(username=role.value).first() or make_person(role))

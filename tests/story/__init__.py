@@ -1,0 +1,1 @@
+"""Stories of accounts, traders, people and changes."""
