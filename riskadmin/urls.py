@@ -31,6 +31,7 @@ urlpatterns = [
     path("templates/", include("accounts.limit_templates.urls")),
     path("execution/", include("accounts.execution.urls")),
     path("outside/", include("accounts.outside.urls")),
+    path("story/", include("accounts.story.urls")),
     path("notifications/", include("riskadmin.notifications.urls")),
     path("audit/", include("riskadmin.audit.urls")),
 ]

@@ -470,4 +470,9 @@ TABLE = (
     Row("GET", "audit:event", (302, 403, 403, 200, 403), lambda world: (world.event.pk,)),
     Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "audit:change_history", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "story:account", EVERYBODY_SIGNED_IN, _account),
+    Row("GET", "story:trader", EVERYBODY_SIGNED_IN, lambda _: ("demo", 77)),
+    Row("GET", "story:person", (302, 403, 403, 200, 200), lambda world: (world.people["support"].pk,)),
+    Row("GET", "story:change", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "story:item", EVERYBODY_SIGNED_IN, _unknown_item),
 )

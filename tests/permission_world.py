@@ -29,7 +29,7 @@ from riskadmin.staff.roles import Role
 from riskadmin.staff.tokens.actions import make_token
 from riskadmin.staff.tokens.models import AccessToken, Scope
 from tests.changes.reasons.files import uploaded_file
-from tests.changes.world import LOCKED, ask, make_account, open_item
+from tests.changes.world import LOCKED, ask, make_account, make_trader, open_item
 from tests.limit_templates.templates import assign_size, propose_again, put_in_force
 from tests.staff.people import make_person
 
@@ -73,7 +73,7 @@ def make_world() -> World:
     supervisor = people[Role.SUPERVISOR.value]
     people["deputy"] = make_person(Role.SUPERVISOR, "deputy")
     make_account(101, LOCKED)
-    make_account(102)
+    make_account(102, trader=make_trader(77))
     make_account(103, LOCKED)
     support = people[Role.SUPPORT.value]
     change = ask(support, "unlock", 101, given=Given(uploads=(uploaded_file(support),)))

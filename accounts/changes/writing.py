@@ -25,6 +25,7 @@ from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
 from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
+from riskadmin.audit.folding import POSITION
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -162,9 +163,9 @@ def write(
             origin=origin,
             before=row.before,
             after=row.after,
-            detail={**detail, "skipped": row.skip_reason},
+            detail={**detail, "skipped": row.skip_reason, **({POSITION: position} if position > 1 else {})},
         )
-        for item_id, row in zip(ids, planned.rows, strict=True)
+        for position, (item_id, row) in enumerate(zip(ids, planned.rows, strict=True), start=1)
     )
     background.record_attached(change, who, origin)
     if source.left_out:

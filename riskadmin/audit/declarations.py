@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from riskadmin.audit.declaration import Declaration
+from riskadmin.audit.folding import POSITION
 from riskadmin.audit.people_declarations import PEOPLE
 from riskadmin.audit.tags import Tag
 
@@ -83,7 +84,18 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.CHANGE_SUBMITTED: Declaration(
         sentence="{actor} requested {change}[: {kind}][, {item_count}][, ticket {ticket}][; skipped for this one: {skipped}]",
         required=("kind", "items", "digest", "decisions_needed", "skipped"),
-        optional=("source", "runs_at", "window", "goes_on", "review_by", "relation", "of_change", "firm_reason", "ticket"),
+        optional=(
+            "source",
+            "runs_at",
+            "window",
+            "goes_on",
+            "review_by",
+            "relation",
+            "of_change",
+            "firm_reason",
+            "ticket",
+            POSITION,
+        ),
     ),
     Tag.CHANGE_ROWS_LEFT_OUT: Declaration(
         sentence="{actor} left {row_count}[ of {source}] out of {change}",

@@ -56,6 +56,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "operator": "Operator",
     "outcome": "Outcome",
     "path": "Address",
+    "position": "Position in the change",
     "proven_by": "Signed in with",
     "purpose": "Purpose",
     "read_at": "Found when read",

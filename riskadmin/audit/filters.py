@@ -12,7 +12,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from riskadmin.audit import queries
-from riskadmin.audit.folding import FOLDED
+from riskadmin.audit.folding import FOLDED, UNFOLDED
 from riskadmin.audit.models import OUTCOME, TICKET, Event
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.touched import AT_MOST, Subject, Touched, touched
@@ -164,7 +164,7 @@ class EventFilters(ListFilters):
     def filter_queryset(self, queryset: Events) -> Events:
         """Return the events that match, folded."""
         found: Events = super().filter_queryset(queryset)
-        return found.exclude(tag__in=FOLDED) if self.is_valid() and self.folds else found
+        return found.filter(UNFOLDED) if self.is_valid() and self.folds else found
 
     @property
     def folds(self) -> bool:
@@ -193,7 +193,7 @@ class EventFilters(ListFilters):
         part = self.form.cleaned_data.get("part")
         if not part:
             return events.filter(staff_id=None) if person == SYSTEM else events.filter(staff_id=int(person))
-        of_part = Event.objects.filter(staff_id=int(person), tag__in=PARTS[part][1])
+        of_part = Event.objects.filter(UNFOLDED, staff_id=int(person), tag__in=PARTS[part][1])
         changes = of_part.filter(change_id__isnull=False).order_by("-occurred_at", "-id").values_list("change_id", flat=True)
         return events.filter(Q(change_id__in=self._newest(changes)) | Q(pk__in=of_part.filter(change_id=None).values("pk")))
 
@@ -213,7 +213,7 @@ class EventFilters(ListFilters):
 
     def of_ticket(self, events: Events, _: str, ticket: str) -> Events:
         """Return the events of the changes that name a ticket."""
-        naming = Event.objects.filter(Exact(TICKET, Upper(Value(ticket))), tag=Tag.CHANGE_SUBMITTED)
+        naming = Event.objects.filter(UNFOLDED, Exact(TICKET, Upper(Value(ticket))), tag=Tag.CHANGE_SUBMITTED)
         return events.filter(change_id__in=self._newest(naming.order_by("-change_id").values_list("change_id", flat=True)))
 
     def of_outcome(self, events: Events, _: str, outcome: str) -> Events:

@@ -5,6 +5,8 @@ A bulk change of 1,400 accounts writes thousands of them. Whatever a person did 
 
 from typing import Final
 
+from django.db.models import Q
+
 from riskadmin.audit.tags import Tag
 
 FOLDED: Final = (
@@ -15,4 +17,9 @@ FOLDED: Final = (
     Tag.ITEM_SETTLED.value,
     Tag.ITEM_UNKNOWN.value,
 )
-"""The index `event_unfolded` is about all others: one more needs a migration."""
+
+POSITION: Final = "position"
+"""The detail of a request's events that only those after its first item have: they fold into the first."""
+
+UNFOLDED: Final = ~Q(tag__in=FOLDED) & ~Q(detail__has_key=POSITION)
+"""The condition on all others. Indexes have it too: another one needs a migration."""

@@ -7,7 +7,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Now, Upper
 from django.db.models.lookups import Exact
 
-from riskadmin.audit.folding import FOLDED
+from riskadmin.audit.folding import UNFOLDED
 from riskadmin.audit.tags import Tag
 from riskadmin.database.privileges import append_only
 
@@ -74,10 +74,8 @@ class Event(models.Model):
             models.Index(F("request_id"), *NEWEST_FIRST, condition=~Q(request_id=""), name="event_by_request"),
             # The indexes below leave out what a bulk change writes for each item, so they cost it nothing.
             # The page as it opens, and by reason.
-            models.Index(*NEWEST_FIRST, condition=~Q(tag__in=FOLDED), name="event_unfolded"),
-            models.Index(
-                F("reason_code"), *NEWEST_FIRST, condition=~Q(tag__in=FOLDED) & ~Q(reason_code=""), name="event_by_reason"
-            ),
+            models.Index(*NEWEST_FIRST, condition=UNFOLDED, name="event_unfolded"),
+            models.Index(F("reason_code"), *NEWEST_FIRST, condition=UNFOLDED & ~Q(reason_code=""), name="event_by_reason"),
             # What happened to whole changes, for the filters by account, trader and requester.
             models.Index(
                 F("change_id"),
@@ -86,7 +84,7 @@ class Event(models.Model):
                 name="event_of_whole_change",
             ),
             # By ticket, and by outcome. Most outcomes are "applied", so that one needs no index of its own.
-            models.Index(TICKET, condition=Q(tag=Tag.CHANGE_SUBMITTED), name="event_by_ticket"),
+            models.Index(TICKET, condition=UNFOLDED & Q(tag=Tag.CHANGE_SUBMITTED), name="event_by_ticket"),
             models.Index(
                 OUTCOME,
                 *NEWEST_FIRST,

@@ -34,6 +34,7 @@ ABOUT_NO_ACCOUNT: Final = {
     "duty:end_delegation": "people",
     "access:limits": "people",
     "people:detail": "people",
+    "story:person": "people; what they did to accounts that are outside is left out",
     "people:details": "people",
     "people:add_role": "people",
     "people:remove_role": "people",

@@ -69,6 +69,7 @@ _VALUES: dict[str, Any] = {
     "relation": "undoes",
     "response": "answered",
     "review_by": "2026-12-01",
+    "position": 2,
     "rows": 2,
     "rules": 8,
     "runs_at": "2026-11-22T15:00:00+00:00",

@@ -10,7 +10,7 @@ from accounts.models import Source, Trader
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.roles import Role
-from tests.changes.world import ORIGIN, approve, ask, make_account
+from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -36,11 +36,11 @@ def test_approvals_and_acts_on_its_changes_are_found_and_those_of_others_are_not
     trader = Trader.objects.create(
         environment="demo", tradovate_id=77, name="ana.garcia", fresh_at=timezone.now(), source=Source.SYNC
     )
-    make_account(101, trader=trader)
+    make_account(101, LOCKED, trader=trader)
     for number in (102, 103):
-        make_account(number)
-    both = ask(support, "lock", 101, 102)
-    other = ask(support, "lock", 103)
+        make_account(number, LOCKED)
+    both = ask(support, "unlock", 101, 102)
+    other = ask(support, "unlock", 103)
     approve(supervisor, both)
     control.pause(actor=supervisor, origin=ORIGIN, change_id=both.pk)
     approve(supervisor, other)
@@ -58,8 +58,8 @@ def test_approvals_and_acts_on_its_changes_are_found_and_those_of_others_are_not
 def test_a_bulk_change_does_not_flood_the_page_nor_its_accounts(compliance: Client) -> None:
     support = make_person(Role.SUPPORT)
     for number in range(101, 161):
-        make_account(number)
-    bulk = ask(support, "lock", *range(101, 161))
+        make_account(number, LOCKED)
+    bulk = ask(support, "unlock", *range(101, 161))
     own = Event(tag=Tag.ITEM_SETTLED, change_id=bulk.pk, item_id=1, environment="demo", account_id=101, account_name="A")
     others = [
         Event(tag=Tag.ITEM_SETTLED, change_id=bulk.pk, item_id=number, environment="demo", account_id=number)
@@ -69,5 +69,5 @@ def test_a_bulk_change_does_not_flood_the_page_nor_its_accounts(compliance: Clie
     listed = compliance.get(AUDIT).context["table"].rows
     assert [line.event.tag for line in listed if line.event.change_id] == [Tag.CHANGE_SUBMITTED]
     of_account = compliance.get(AUDIT, {"account": "101"}).context["table"].rows
-    assert [line.event.account_id for line in of_account] == [101, None]
+    assert [line.event.account_id for line in of_account] == [101, 101]
     assert len(compliance.get(AUDIT, {"every": "on"}).context["table"].rows) == 50

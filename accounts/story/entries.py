@@ -1,0 +1,106 @@
+"""What a story consists of: changes, each as one entry however many targets it has, other events, and moves of the mirror."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from accounts.approvals.models import Approval
+from accounts.approvals.states import Verdict
+from accounts.changes.kinds.stored import StoredKind
+from accounts.changes.models import Change, Item
+from accounts.models import MirrorMove
+from riskadmin.audit.rendering import EventLine, FieldChange
+from riskadmin.audit.wording import field_words, value_words
+from riskadmin.web.visible import marked
+
+NOT_SHOWN: Final = frozenset({"category_id"})
+"""Left out when a move is told: the name next to it says it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Something that happened at a moment."""
+
+    at: datetime
+
+    @property
+    def template(self) -> str:
+        """The template that shows it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeEntry(Entry):
+    """A change. `items` are a few of the story's account or trader; `counts` its outcomes, once it is finished."""
+
+    change: Change
+    kind: StoredKind
+    items: Sequence[Item] = ()
+    approvals: Sequence[Approval] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def template(self) -> str:
+        """The template that shows it."""
+        return "story/_change_entry.html"
+
+    @property
+    def item(self) -> Item | None:
+        """The one item that the story is about; None if there are several."""
+        return self.items[0] if len(self.items) == 1 else None
+
+    @property
+    def allowed_by(self) -> list[Approval]:
+        """The approvals that count."""
+        return [each for each in self.approvals if each.verdict == Verdict.APPROVE]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventEntry(Entry):
+    """An event, and how many of the same kind one act wrote."""
+
+    line: EventLine
+    count: int = 1
+
+    @property
+    def template(self) -> str:
+        """The template that shows it."""
+        return "story/_event_entry.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveEntry(Entry):
+    """What a reading of Tradovate found to be different."""
+
+    move: MirrorMove
+    changes: Sequence[FieldChange]
+
+    @property
+    def template(self) -> str:
+        """The template that shows it."""
+        return "story/_move_entry.html"
+
+
+def changes_of(move: MirrorMove) -> list[FieldChange]:
+    """Return what moved, in words; values have their unit."""
+    return [
+        FieldChange(name, marked(field_words(name)), marked(value_words(name, before)), marked(value_words(name, after)))
+        for name, (before, after) in move.fields.items()
+        if name not in NOT_SHOWN and before != after
+    ]
+
+
+def event_entries(lines: Sequence[EventLine]) -> list[EventEntry]:
+    """Return events as entries in their order. Those of one tag that one request wrote for one change are one entry."""
+    entries: list[EventEntry] = []
+    last: tuple[Any, ...] | None = None
+    for line in lines:
+        event = line.event
+        act = (event.tag, event.change_id, event.request_id) if event.request_id and event.change_id and event.item_id else None
+        if act is not None and act == last:
+            entries[-1] = EventEntry(at=entries[-1].at, line=entries[-1].line, count=entries[-1].count + 1)
+        else:
+            entries.append(EventEntry(at=event.occurred_at, line=line))
+        last = act
+    return entries
