@@ -471,6 +471,7 @@ TABLE = (
     Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "audit:change_history", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "story:account", EVERYBODY_SIGNED_IN, _account),
+    Row("GET", "story:settings", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "story:trader", EVERYBODY_SIGNED_IN, lambda _: ("demo", 77)),
     Row("GET", "story:person", (302, 403, 403, 200, 200), lambda world: (world.people["support"].pk,)),
     Row("GET", "story:change", EVERYBODY_SIGNED_IN, _pk),

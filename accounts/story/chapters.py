@@ -1,4 +1,4 @@
-"""One change told in order: requested, allowed, sent, confirmed, and seen from outside."""
+"""One change shown in order: requested, allowed, sent, confirmed, and seen from outside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from accounts.story.entries import EventEntry, MoveEntry, changes_of
 from accounts.story.queries import acts_on
 from riskadmin.staff.models import Staff
 
-CALLS_TOLD: Final = 20
+CALLS_SHOWN: Final = 20
 SEEN_FOR: Final = timedelta(hours=1)
 """How long after an item's end the mirror's moves still belong to its story."""
 
@@ -33,7 +33,7 @@ class Calls:
 
 @dataclass(frozen=True, kw_only=True)
 class Chapters:
-    """A change told in order. Of an `item`, calls and what the mirror saw are told one by one; else they are counted."""
+    """A change shown in order. Of an `item`, calls and what the mirror saw are shown one by one; else they are counted."""
 
     progress: changes.Progress
     acts: Sequence[EventEntry]
@@ -48,6 +48,11 @@ class Chapters:
         """The change."""
         return self.progress.change
 
+    @property
+    def right_before(self) -> datetime | None:
+        """The last moment before the item's call could begin."""
+        return self.item.claimed_at - timedelta(milliseconds=1) if self.item and self.item.claimed_at else None
+
 
 def chapters(change_id: int, viewer: Staff, *, item: Item | None = None) -> Chapters:
     """Return the story of a change that the viewer may see, or of one item of it; raises Change.DoesNotExist."""
@@ -61,11 +66,11 @@ def chapters(change_id: int, viewer: Staff, *, item: Item | None = None) -> Chap
         progress=progress,
         acts=acts_on(change, viewer),
         item=item,
-        item_calls=calls_of(item, viewer)[:CALLS_TOLD] if item else (),
+        item_calls=calls_of(item, viewer)[:CALLS_SHOWN] if item else (),
         calls=None if item else _counted(visible_calls(Call.objects.filter(writes, items__change=change), viewer)),
         moves=[
             MoveEntry(at=move.read_at, move=move, changes=changes_of(move))
-            for move in (seen.select_related("account").order_by("read_at", "pk")[:CALLS_TOLD] if item else ())
+            for move in (seen.select_related("account").order_by("read_at", "pk")[:CALLS_SHOWN] if item else ())
         ],
         moved=0 if item else seen.order_by().values("account").distinct().count(),
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from django.utils.dateparse import parse_datetime
+
 from accounts.approvals.models import Approval
 from accounts.approvals.states import Verdict
 from accounts.changes.kinds.stored import StoredKind
@@ -12,10 +14,12 @@ from accounts.changes.models import Change, Item
 from accounts.models import MirrorMove
 from riskadmin.audit.rendering import EventLine, FieldChange
 from riskadmin.audit.wording import field_words, value_words
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
 from riskadmin.web.visible import marked
 
 NOT_SHOWN: Final = frozenset({"category_id"})
-"""Left out when a move is told: the name next to it says it."""
+"""Left out when a move is shown: the name next to it says it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +86,29 @@ class MoveEntry(Entry):
         return "story/_move_entry.html"
 
 
+LABELS: Final = {
+    "liquidate_only_at": "Stopped by a limit",
+    "user_triggered_liq_only": "Closing orders only at the trader's wish",
+}
+
+
+def label_of(name: str) -> str:
+    """Return what pages call a setting; a record of which an account has several, by its number."""
+    return f"Number {name}" if name.isdecimal() else marked(LABELS.get(name) or field_words(name))
+
+
+def in_words(name: str, value: Any) -> str:
+    """Return a setting's value in words, with its unit; times in the zone of the pages, and records field by field."""
+    if isinstance(value, str) and name.endswith("_at"):
+        at = parse_datetime(value)
+        return moment(at, display_zone()) if at and at.tzinfo else marked(value)
+    return marked(value_words(name, value)) or "Not set"
+
+
 def changes_of(move: MirrorMove) -> list[FieldChange]:
     """Return what moved, in words; values have their unit."""
     return [
-        FieldChange(name, marked(field_words(name)), marked(value_words(name, before)), marked(value_words(name, after)))
+        FieldChange(name, label_of(name), in_words(name, before), in_words(name, after))
         for name, (before, after) in move.fields.items()
         if name not in NOT_SHOWN and before != after
     ]

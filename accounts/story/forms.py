@@ -1,6 +1,6 @@
 """The time that a story tells."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import forms
@@ -34,3 +34,17 @@ class SpanForm(forms.Form):
         since = timezone.now() - timedelta(days=int(said["last"])) if said["last"] else None
         both = [at for at in (since, said["since"]) if at]
         return Span(since=max(both, default=None), before=said["before"])
+
+
+class MomentForm(forms.Form):
+    """A moment; now, if none is given."""
+
+    at = LocalTimeField(label="At", required=False, has_seconds=True)
+
+    def clean_at(self) -> datetime:
+        """Refuse the future, of which nothing is known."""
+        now = timezone.now()
+        at: datetime = self.cleaned_data["at"] or now
+        if at > now:
+            raise forms.ValidationError("This is in the future.")
+        return at

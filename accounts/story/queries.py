@@ -71,11 +71,11 @@ def story_of(about: About, viewer: Staff, span: Span, *, size: int = PAGE) -> St
     changes = visible_changes(Change.objects.filter(span.of("submitted_at"), pk__in=found.changes), viewer)
     moves = MirrorMove.objects.filter(span.of("read_at"), account__in=list(about.accounts), outside_kind="")
     named = moves.select_related("account").order_by("-read_at", "-pk")[: size + 1]
-    told = ((move, changes_of(move)) for move in named)
+    shown = ((move, changes_of(move)) for move in named)
     entries: list[Entry] = [
         *_changes(changes.select_related("approval", "background").order_by("-submitted_at", "-pk")[: size + 1], about),
         *_events(seen_by(viewer, Event.objects.filter(_events_of(about), span.of("occurred_at"), change_id=None)), size),
-        *(MoveEntry(at=move.read_at, move=move, changes=changes) for move, changes in told if changes),
+        *(MoveEntry(at=move.read_at, move=move, changes=changes) for move, changes in shown if changes),
     ]
     return _page(entries, size, is_cut=found.is_cut)
 

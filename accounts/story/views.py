@@ -14,8 +14,9 @@ from accounts.changes.access import change_or_404, of_visible_changes
 from accounts.changes.models import Item
 from accounts.models import Account, EnvironmentChoice, Trader
 from accounts.models.ids import BIGGEST_ID
+from accounts.story.as_of import as_of
 from accounts.story.chapters import chapters
-from accounts.story.forms import PERIODS, SpanForm
+from accounts.story.forms import PERIODS, MomentForm, SpanForm
 from accounts.story.queries import About, Span, Story, story_of, story_of_person
 from accounts.story.touched import ACCOUNTS_AT_MOST
 from riskadmin.staff.models import Staff
@@ -30,8 +31,22 @@ from riskadmin.web.statuses import UNPROCESSABLE
 def account(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """What happened to an account, newest first."""
     found = _mirrored(visible_accounts(Account.objects.all(), person(request)), environment, tradovate_id)
-    context = {"account": found, "environment": environment, "heading": f"Story of account {tradovate_id}"}
+    context = {"account": found, "environment": environment, "heading": f"History of account {tradovate_id}"}
     return _answer(request, "account", context, lambda span: story_of(About(accounts=[found]), person(request), span))
+
+
+@requires("accounts:view")
+@require_safe
+def settings_then(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """The settings of an account at a moment, as far as they are known."""
+    rows = visible_accounts(Account.objects.select_related("risk_status", "risk_category"), person(request))
+    found = _mirrored(rows, environment, tradovate_id)
+    form = MomentForm(request.GET)
+    context = {"account": found, "environment": environment, "form": form}
+    if not form.is_valid():
+        return render(request, "story/settings.html", context, status=UNPROCESSABLE)
+    context["then"] = as_of(found, form.cleaned_data["at"])
+    return render(request, "story/settings.html", context)
 
 
 @requires("accounts:view")
@@ -41,7 +56,12 @@ def trader(request: HttpRequest, environment: str, tradovate_id: int) -> HttpRes
     viewer = person(request)
     found = _mirrored(visible_traders(Trader.objects.all(), viewer), environment, tradovate_id)
     accounts = list(visible_accounts(Account.objects.filter(trader=found), viewer).order_by("name", "pk")[:ACCOUNTS_AT_MOST])
-    context = {"trader": found, "accounts": accounts, "environment": environment, "heading": f"Story of trader {tradovate_id}"}
+    context = {
+        "trader": found,
+        "accounts": accounts,
+        "environment": environment,
+        "heading": f"History of trader {tradovate_id}",
+    }
     about = About(accounts=accounts, traders=[found])
     return _answer(request, "trader", context, lambda span: story_of(about, viewer, span))
 
@@ -51,7 +71,7 @@ def trader(request: HttpRequest, environment: str, tradovate_id: int) -> HttpRes
 def whom(request: HttpRequest, pk: int) -> HttpResponse:
     """What a person did, newest first."""
     found = get_object_or_404(Staff, pk=pk)
-    context = {"whom": found, "heading": f"Story of {found.display_name}"}
+    context = {"whom": found, "heading": f"History of {found.display_name}"}
     return _answer(request, "person", context, lambda span: story_of_person(found, person(request), span))
 
 
@@ -60,8 +80,8 @@ def whom(request: HttpRequest, pk: int) -> HttpResponse:
 def change(request: HttpRequest, pk: int) -> HttpResponse:
     """A change in order: requested, allowed, sent, confirmed, seen from outside."""
     change_or_404(request, pk)
-    context = {"told": chapters(pk, person(request)), "environment": ""}
-    context["environment"] = context["told"].change.environment
+    shown = chapters(pk, person(request))
+    context = {"shown": shown, "environment": shown.change.environment}
     return render_page_or_fragment(request, "story/change.html", "story/_chapters.html", context)
 
 
@@ -72,20 +92,20 @@ def item(request: HttpRequest, pk: int) -> HttpResponse:
     viewer = person(request)
     items = of_visible_changes(Item.objects.select_related("account", "change"), viewer)
     found = get_object_or_404(items, pk=min(pk, BIGGEST_ID))
-    context = {"told": chapters(found.change_id, viewer, item=found), "environment": found.environment}
+    context = {"shown": chapters(found.change_id, viewer, item=found), "environment": found.environment}
     return render_page_or_fragment(request, "story/change.html", "story/_chapters.html", context)
 
 
-def _answer(request: HttpRequest, subject: str, context: dict[str, Any], tell: Callable[[Span], Story]) -> HttpResponse:
-    """Answer with a page of a story, or with 422 if the time that it should tell is not valid."""
+def _answer(request: HttpRequest, subject: str, context: dict[str, Any], read: Callable[[Span], Story]) -> HttpResponse:
+    """Answer with a page of a story, or with 422 if the time that it should read is not valid."""
     form = SpanForm(request.GET)
     context |= {"form": form, "subject": subject, "periods": PERIODS, "last": request.GET.get("last", "")}
     if not form.is_valid():
         return render(request, "story/story.html", context, status=UNPROCESSABLE)
     span = form.span
     older = _moment(request.GET.get("older", ""))
-    told = tell(Span(since=span.since, before=min(filter(None, (older, span.before)), default=None)))
-    context |= {"told": told, "is_first": older is None, "may_see_trail": may(request, "audit:view")}
+    shown = read(Span(since=span.since, before=min(filter(None, (older, span.before)), default=None)))
+    context |= {"shown": shown, "is_first": older is None, "may_see_trail": may(request, "audit:view")}
     return render_page_or_fragment(request, "story/story.html", "story/_story.html", context)
 
 

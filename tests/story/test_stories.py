@@ -49,8 +49,8 @@ def compliance(client: Client) -> Client:
 def entries(client: Client, address: str, **query: str) -> list[Any]:
     response = client.get(address, query)
     assert response.status_code == 200
-    told: list[Any] = list(response.context["told"].entries)
-    return told
+    shown: list[Any] = list(response.context["shown"].entries)
+    return shown
 
 
 def words(client: Client, address: str) -> str:
@@ -85,10 +85,10 @@ def test_an_account_s_story_has_each_change_once_with_who_allowed_it(
 
     for address in (ACCOUNT, reverse("story:trader", args=["demo", 77])):
         found = entries(compliance, address)
-        told = [
+        shown = [
             (type(each), getattr(each, "change", None) or (getattr(each, "line", None) and each.line.event)) for each in found
         ]
-        assert told == [(EventEntry, note), (ChangeEntry, bulk), (MoveEntry, None)], address
+        assert shown == [(EventEntry, note), (ChangeEntry, bulk), (MoveEntry, None)], address
         assert found[2].move == seen
         said = words(compliance, address)
         for part in ("Unlock 61 accounts", "Requested by", "Approved by", "Called them", "Locked (no orders)", "“ Runaway ”"):
@@ -100,7 +100,7 @@ def test_an_account_s_story_has_each_change_once_with_who_allowed_it(
     assert compliance.get(ACCOUNT, {"older": "yesterday"}).status_code == 400
 
 
-def test_a_change_tells_step_by_step_what_was_asked_allowed_and_found(
+def test_a_change_shows_step_by_step_what_was_asked_allowed_and_found(
     compliance: Client, support: Staff, supervisor: Staff
 ) -> None:
     account = make_account(101, LOCKED)
@@ -108,13 +108,13 @@ def test_a_change_tells_step_by_step_what_was_asked_allowed_and_found(
     change = ask(support, "unlock", 101, 102, reason_text="Runaway")
     approve(supervisor, change, comment="Go on")
     item = Item.objects.get(change=change, account=account)
-    told = words(compliance, reverse("story:change", args=[change.pk]))
+    shown = words(compliance, reverse("story:change", args=[change.pk]))
     for part in ("Requested by", support.display_name, "Runaway", "Approved by", supervisor.display_name, "Go on"):
-        assert part in told, part
-    assert "0 of 2 accounts moved in the mirror" in told
-    told = words(compliance, reverse("story:item", args=[item.pk]))
-    assert account.name in told
-    assert "The mirror has not seen it move in this time" in told
+        assert part in shown, part
+    assert "0 of 2 accounts moved in the mirror" in shown
+    shown = words(compliance, reverse("story:item", args=[item.pk]))
+    assert account.name in shown
+    assert "The mirror has not seen it move in this time" in shown
     open_item(support, make_account(103), "lock", ItemState.APPLIED)
     done = Change.objects.latest("pk")
     assert "Policy asked for no approval" in words(compliance, reverse("story:account", args=["demo", 103])), done
@@ -132,7 +132,7 @@ def test_a_person_s_story_is_what_they_did_and_not_what_was_sent_for_it(complian
     ]
 
 
-def test_what_the_viewer_may_not_see_is_not_told(client: Client, support: Staff) -> None:
+def test_what_the_viewer_may_not_see_is_left_out(client: Client, support: Staff) -> None:
     viewer = make_person(Role.COMPLIANCE)
     client.force_login(viewer)
     AccessLimit.objects.create(person=viewer, environments=["live"], categories=[])
@@ -156,10 +156,10 @@ def test_its_pages_follow_each_other_and_cost_the_same(
             "LockTradingImmediately" if days % 2 else "Normal",
         )
     first = compliance.get(ACCOUNT)
-    older = first.context["told"].older
+    older = first.context["shown"].older
     with django_assert_num_queries(8):
         second = entries(compliance, ACCOUNT, older=older.isoformat())
-    both = [each.move.pk for each in (*first.context["told"].entries, *second)]
+    both = [each.move.pk for each in (*first.context["shown"].entries, *second)]
     assert len(second) == 5
     assert both == list(MirrorMove.objects.order_by("-read_at").values_list("pk", flat=True))
     assert f"older={older.isoformat()}".replace("+", "%2B").replace(":", "%3A") in first.content.decode()

@@ -62,8 +62,22 @@ def world(db: None) -> dict[str, int]:
 
 def addresses(world: dict[str, int]) -> list[str]:
     """Every page and file that names accounts, traders, categories or people."""
-    of_change = ("changes:detail", "changes:progress", "changes:results", "execution:calls", "audit:change_history")
-    of_account = ("accounts:detail", "changes:account_panel", "changes:account_actions", "audit:account_history")
+    of_change = (
+        "changes:detail",
+        "changes:progress",
+        "changes:results",
+        "execution:calls",
+        "audit:change_history",
+        "story:change",
+    )
+    of_account = (
+        "accounts:detail",
+        "changes:account_panel",
+        "changes:account_actions",
+        "audit:account_history",
+        "story:account",
+        "story:settings",
+    )
     lists = ("home", "accounts:list", "accounts:csv", "changes:list", "changes:csv", "approvals:inbox", "changes:calendar")
     more = ("execution:unresolved", "limit_templates:list", "limit_templates:drift", "outside:list", "limit_templates:new")
     return [
