@@ -58,9 +58,9 @@ def main() -> None:
 def open_page(browser: Browser, username: str, theme: str) -> Page:
     """Open a page in a session of its own, signed in."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.add_cookies([{"name": "theme", "value": theme, "url": BASE}])
     page = context.new_page()
     sign_in(page, BASE, username)
+    context.add_cookies([{"name": "theme", "value": theme, "url": BASE}])
     return page
 
 

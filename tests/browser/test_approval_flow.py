@@ -22,6 +22,7 @@ def as_person(live_stack: LiveStack, browser: Browser) -> Iterator[Callable[[str
         def opened(username: str) -> Page:
             page = stack.enter_context(watched_page(browser, name=f"approvals-{username}", failed=lambda: False))
             sign_in(page, live_stack.base_url, username)
+            page.goto(live_stack.base_url)
             return page
 
         yield opened

@@ -10,6 +10,7 @@ from tests.stack import LiveStack
 
 def test_the_gauge_and_the_hour(live_stack: LiveStack, page: Page, check_page: Callable[[Page], None]) -> None:
     sign_in(page, live_stack.base_url, "supervisor")
+    page.goto(live_stack.base_url)
     expect(page.locator(".topbar")).to_contain_text("Calls left:")
     expect(page.locator(".topbar")).to_contain_text("urgent")
     page.get_by_role("link", name="Budget").click()
@@ -23,6 +24,7 @@ def test_the_gauge_and_the_hour(live_stack: LiveStack, page: Page, check_page: C
 
 def test_support_has_the_gauge_but_not_the_page(live_stack: LiveStack, page: Page) -> None:
     sign_in(page, live_stack.base_url, "support")
+    page.goto(live_stack.base_url)
     expect(page.locator(".topbar")).to_contain_text("Calls left:")
     expect(page.get_by_role("link", name="Budget")).to_have_count(0)
     page.goto(f"{live_stack.base_url}/budget/")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.requesting import number_of, request_change
-from tests.browsing import press_approve, sign_in, sign_out
+from tests.browsing import press_approve, sign_in
 from tests.stack import LiveStack, free_accounts
 
 TRADERS = """
@@ -27,6 +27,7 @@ MANY = 120
 def support_page(live_stack: LiveStack, page: Page) -> Page:
     """A page on which support has signed in."""
     sign_in(page, live_stack.base_url, "support")
+    page.goto(live_stack.base_url)
     return page
 
 
@@ -39,7 +40,6 @@ def approve(page: Page, stack: LiveStack, change: str) -> None:
         number,
     )
     for name in ("supervisor", "supervisor2")[:needed]:
-        sign_out(page)
         sign_in(page, stack.base_url, name)
         page.goto(change)
         press_approve(page)

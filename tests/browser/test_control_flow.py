@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browsing import sign_in, sign_out
+from tests.browsing import sign_in
 from tests.simulator.driver import SET_ACTION
 from tests.stack import LiveStack, free_accounts
 
@@ -175,8 +175,8 @@ def test_a_supervisor_resolves_an_unknown_outcome(live_stack: LiveStack, page: P
     expect(page.get_by_role("main")).to_contain_text("A supervisor decides what became of it.")
     expect(page.get_by_role("button", name="It was applied")).to_have_count(0)
 
-    sign_out(page)
     sign_in(page, stack.base_url, "supervisor")
+    page.goto(stack.base_url)
     expect(page.locator(".navigation")).to_contain_text("not known")
     page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile("^Unknown outcomes")).click()
     check_page(page)

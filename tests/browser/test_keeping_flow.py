@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browsing import sign_in, sign_out
+from tests.browsing import sign_in
 from tests.stack import LiveStack
 
 
@@ -24,7 +24,6 @@ def test_reasons_and_duty(live_stack: LiveStack, page: Page, check_page: Callabl
     page.get_by_role("button", name="Retire Bonus round").click()
     expect(page.get_by_role("link", name="Bonus round")).to_have_count(0)
 
-    sign_out(page)
     sign_in(page, base, "supervisor")
     page.goto(f"{base}/duty/")
     page.get_by_role("checkbox", name="Monday").check()

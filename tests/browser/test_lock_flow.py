@@ -34,6 +34,7 @@ def test_lock_unlock_and_proof(  # noqa: PLR0915  (one walk, told in its order)
 
     # Support finds the account, and locks it with Other and a text.
     sign_in(page, base, "support")
+    page.goto(base)
     page.get_by_role("searchbox").first.fill(name)
     page.keyboard.press("Enter")
     page.get_by_role("link", name=name).click()
@@ -119,6 +120,7 @@ def test_lock_unlock_and_proof(  # noqa: PLR0915  (one walk, told in its order)
 
     # The supervisor approves what they see.
     sign_in(page, base, "supervisor")
+    page.goto(base)
     page.locator(".navigation").get_by_role("link", name="Approvals").click()
     check_page(page)
     page.locator(f'.table a.row-link[href="/changes/{unlock}/"]').click()

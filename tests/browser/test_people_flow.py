@@ -63,6 +63,7 @@ def test_from_invitation_to_switch_off(
 ) -> None:
     base_url = live_stack.base_url
     sign_in(page, base_url, "administrator")
+    page.goto(base_url)
 
     # The second administrator of this firm is confirmed on the server: there is no other one yet.
     link = invite(page, "grace", "administrator", check_page)
@@ -82,6 +83,7 @@ def test_from_invitation_to_switch_off(
     newcomer = open_page("newcomer")
     set_password(newcomer, base_url, link, check_page)
     sign_in(newcomer, base_url, "newcomer", CHOSEN)
+    newcomer.goto(base_url)
     expect(newcomer.get_by_text("You have no role yet")).to_be_visible()
     check_page(newcomer)
 

@@ -17,6 +17,7 @@ PHONE = {"width": 390, "height": 844}
 def administrator(live_stack: LiveStack, page: Page) -> Page:
     """A page on which an administrator has signed in."""
     sign_in(page, live_stack.base_url, "administrator")
+    page.goto(live_stack.base_url)
     return page
 
 
@@ -25,6 +26,7 @@ def supervisor(live_stack: LiveStack, browser: Browser) -> Iterator[Page]:
     """A page of another browser session, on which a supervisor has signed in."""
     with watched_page(browser, name="policy-supervisor", failed=lambda: False) as page:
         sign_in(page, live_stack.base_url, "supervisor")
+        page.goto(live_stack.base_url)
         yield page
 
 

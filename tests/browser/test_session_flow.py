@@ -87,6 +87,7 @@ def test_nothing_is_sent_as_another_person(live_stack: LiveStack, page: Page, ty
     other.goto(live_stack.base_url)
     sign_out(other)
     sign_in(other, live_stack.base_url, "supervisor")
+    other.goto(live_stack.base_url)
 
     expect(page.get_by_role("heading", name="Somebody else is signed in")).to_be_visible()
     page.get_by_role("button", name="Not now").click()
@@ -166,6 +167,8 @@ def is_down(stack: LiveStack) -> bool:
     """Whether nothing accepts connections any more: what a killed server had begun lives on for a moment."""
     try:
         requests.get(f"{stack.base_url}/healthz", timeout=10)
+    except requests.ReadTimeout:
+        return False
     except requests.ConnectionError:
         return True
     return False

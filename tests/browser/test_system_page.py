@@ -10,6 +10,7 @@ from tests.stack import LiveStack
 
 def test_the_parts_and_the_trading_hours(live_stack: LiveStack, page: Page, check_page: Callable[[Page], None]) -> None:
     sign_in(page, live_stack.base_url, "supervisor")
+    page.goto(live_stack.base_url)
     page.get_by_role("link", name="System").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("System")
     hours = page.get_by_role("region", name="Trading hours")

@@ -54,6 +54,7 @@ def supervisor(live_stack: LiveStack, browser: Browser) -> Iterator[Page]:
     """A page of another browser session, on which a supervisor has signed in."""
     with watched_page(browser, name="template-supervisor", failed=lambda: False) as page:
         sign_in(page, live_stack.base_url, "supervisor")
+        page.goto(live_stack.base_url)
         yield page
 
 

@@ -12,7 +12,7 @@ from accounts.changes.scheduling.start import start_due
 from accounts.changes.states import ChangeState, ItemState
 from riskadmin.staff.models import Staff
 from tests.approvals.policies import TWO_SUPERVISORS, want_for
-from tests.browsing import press_approve, sign_in, sign_out
+from tests.browsing import press_approve, sign_in
 from tests.changes.test_scheduled import ask as schedule
 from tests.changes.test_scheduled import in_seconds, unread
 from tests.changes.world import LOCKED, ORIGIN, ask, make_accounts, set_status
@@ -29,10 +29,7 @@ MANY = 1200
 
 
 def sign_in_as(page: Page, server: LiveServer, person: Staff, size: ViewportSize) -> None:
-    """Sign in as somebody, with a window of a size; sign out whom the page belongs to first."""
-    page.set_viewport_size(DESKTOP)
-    if page.url.startswith("http"):
-        sign_out(page)
+    """Sign in as somebody, with a window of a size."""
     sign_in(page, server.url, person.username, PASSWORD)
     page.set_viewport_size(size)
 
@@ -105,6 +102,7 @@ def test_two_accounts_that_moved_before_the_start_come_back_to_be_approved(  # n
         sign_in_as(page, live_server, person, size)
         page.goto(f"{live_server.url}/changes/{change.pk}/")
         press_approve(page)
+        expect(page.get_by_text("You approved")).to_be_visible()
     expect(page.locator("#state-title")).to_have_text("Scheduled")
 
     for item in change.items.filter(position__in=(2, 4)):
@@ -123,6 +121,7 @@ def test_two_accounts_that_moved_before_the_start_come_back_to_be_approved(  # n
         expect(page.get_by_role("main")).to_contain_text(re.compile(rf"Carries on with what moved of\s*Change {change.pk}"))
         check_page(page)
         press_approve(page)
+        expect(page.get_by_text("You approved")).to_be_visible()
     expect(page.locator("#state-title")).to_have_text("Running")
     again.refresh_from_db()
     assert again.state == ChangeState.RUNNING

@@ -16,7 +16,7 @@ from accounts.changes.scheduling.start import start_due
 from accounts.changes.states import CHANGE_STARTED, ItemState, Relation
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff
-from tests.browsing import press_approve, sign_in, sign_out
+from tests.browsing import press_approve, sign_in
 from tests.execution.present import Present, present_from
 from tests.execution.worker import ORIGIN, active_account, send_batch, sweep
 from tests.simulator.driver import Simulator
@@ -62,8 +62,6 @@ def work(*, calls: int = 100) -> None:
 
 
 def sign_in_as(page: Page, server: LiveServer, person: Staff) -> None:
-    if page.url.startswith("http"):
-        sign_out(page)
     sign_in(page, server.url, person.username, PASSWORD)
 
 

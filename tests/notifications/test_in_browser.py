@@ -24,6 +24,7 @@ def test_the_bell_the_title_and_reading(live_server: LiveServer, page: Page, che
     change = ask(support, "unlock", 101)
     send_notice(Topic.DECIDED, supervisor, subject="Another")
     sign_in(page, live_server.url, supervisor.username, PASSWORD)
+    page.goto(live_server.url)
     expect(page).to_have_title("(2) Home · riskadmin")
     bell = page.get_by_role("link", name="Notifications 2 unread")
     bell.click()
