@@ -94,7 +94,7 @@ class LiveStack:
             session.trust_env = False
             try:
                 return bool(session.get(f"{self.base_url}/readyz", timeout=10).status_code == requests.codes.ok)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):  # not there, or busy for longer than that
                 return False
 
     def start(self, name: str) -> None:

@@ -21,7 +21,7 @@ from riskadmin.local.places import PROJECT, prepare
 from riskadmin.local.program import CannotStart, birth, recall
 from riskadmin.local.stack import free_ports
 from tests.servers import bare_environment
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 PROCESSES = ("postgres", "valkey", "simulator", "web", "worker-urgent", "worker-bulk", "beat")
 
@@ -120,7 +120,7 @@ def test_from_nothing_to_ready_and_back(run: Path) -> None:
         assert printed[-1] == ["ready", f"http://localhost:{port}"]
         for name in ("support", "supervisor", "supervisor2", "compliance", "administrator"):
             assert [name, "a", "demo", "password"] in [words[:4] for words in printed]
-        health = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10)
+        health = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S)
         assert (health.status_code, health.json()["status"]) == (200, "ready")
 
         pids = {name: _pid(run, name) for name in PROCESSES}
@@ -132,7 +132,7 @@ def test_from_nothing_to_ready_and_back(run: Path) -> None:
         pids["worker-bulk"] = _pid(run, "worker-bulk")
     finally:
         parent.terminate()
-        rest, _ = parent.communicate(timeout=60)
+        rest, _ = parent.communicate(timeout=PATIENCE_S)
     assert parent.returncode == 0
     assert "worker-bulk ended (killed by SIGKILL)" in rest
     assert rest.endswith("stopped\n")

@@ -5,11 +5,12 @@ import signal
 import requests
 
 from tests.stack import PROCESSES, LiveStack
+from tests.waiting import PATIENCE_S
 
 
 def test_everything_runs_and_the_mirror_is_filled(live_stack: LiveStack) -> None:
     assert live_stack.rows("SELECT count(*) > 100 FROM accounts_account") == [(True,)]
-    page = requests.get(live_stack.base_url, timeout=10)
+    page = requests.get(live_stack.base_url, timeout=PATIENCE_S)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
