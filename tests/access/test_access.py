@@ -257,8 +257,8 @@ class TestGivingAccess:
         page = client.post(url, {"scope": "everything", "comment": "Back"}, follow=True).content.decode()
         assert "Waits for another administrator: Access to every account, instead of" in page
         assert limit_of(support) == one
-        told = Message.objects.filter(topic="rights_requested")
-        assert list(told.values_list("person__username", flat=True)) == ["other"]
+        messages = Message.objects.filter(topic="rights_requested")
+        assert list(messages.values_list("person__username", flat=True)) == ["other"]
         asked = RightsRequest.objects.get()
         assert client.post(reverse("people:decide", args=[asked.pk, "confirm"])).status_code == 409
         assert limit_of(support) == one
