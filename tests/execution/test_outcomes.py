@@ -158,12 +158,7 @@ def test_an_unclear_end_is_reconciled_with_one_effect(mirror: Simulator, support
 
     send_item(item.pk, origin=ORIGIN)
     assert the_item(item.change).state == ItemState.UNKNOWN
-    for _ in range(3):
-        make_due(the_item(item.change))
-        sweep(origin=ORIGIN)
-        run(item)
-
-    settled = the_item(item.change)
+    settled = reconciled(item)
     assert settled.state == ItemState.APPLIED
     assert mirror.account(account_id)["accountRiskStatus"]["adminAction"] == LOCKED
     assert len(effects_of(mirror, account_id)) == 1

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import Count, F
+from django.db.models import Count, DateTimeField, F, Q
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
@@ -106,19 +106,23 @@ def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> N
 
 
 def reconciled(item: Item, *, rounds: int = 4) -> Item:
-    """Let so much time pass that whatever settles or goes on by itself has done so."""
+    """Let so much time pass that whatever settles or goes on by itself has done so: `rounds`, or until one alters nothing."""
     for _ in range(rounds):
+        before = _stands(item.change_id)
         now = Item.objects.get(pk=item.pk)
         if now.not_before is not None:  # what waits for a person has no time at which it is due
             make_due(now)
         sweep(origin=ORIGIN)
         run(item)
+        if _stands(item.change_id) == before:
+            break
     return Item.objects.select_related("change").get(pk=item.pk)
 
 
 def later(change: Change, *, rounds: int = 4) -> dict[str, int]:
     """Let so much time pass that each item of a change has its outcome or waits for a person; return how many are in each state."""
     for _ in range(rounds):
+        before = _stands(change.pk)
         waiting = Item.objects.filter(change=change, not_before__isnull=False)
         ago = timedelta(seconds=61)
         let_calls_age(Call.objects.filter(items__in=waiting), ago)
@@ -129,8 +133,21 @@ def later(change: Change, *, rounds: int = 4) -> dict[str, int]:
         while send_batch(change.pk, origin=ORIGIN):
             pass
         read_back_due(origin=ORIGIN)
+        if _stands(change.pk) == before:
+            break
     counts = Item.objects.filter(change=change).values_list("state").annotate(Count("pk")).order_by()
     return dict(counts)
+
+
+def _stands(change_id: int) -> tuple[object, ...]:
+    """How a change, its items and its calls stand, but for the times: a round that alters none of it would alter nothing the next time."""
+    fields = [field.attname for field in Item._meta.concrete_fields if not isinstance(field, DateTimeField)]
+    items = Item.objects.filter(change=change_id)
+    return (
+        Change.objects.values_list("state", flat=True).get(pk=change_id),
+        list(items.order_by("pk").values_list(*fields, Q(not_before=None))),
+        Call.objects.filter(items__in=items).distinct().count(),
+    )
 
 
 def worker_dies(item: Item) -> None:
