@@ -116,6 +116,20 @@ def test_only_the_commands_that_need_them_know_the_databases_other_roles() -> No
         assert empty >= others | admins | {"POSTGRES_PASSWORD"}, name
 
 
+def test_redis_gets_its_password_and_the_signal_to_stop(tmp_path: Path) -> None:
+    """The shell that hands the configuration over is gone afterwards; else it would be process 1, and swallow SIGTERM."""
+    entrypoint = tmp_path / "docker-entrypoint.sh"
+    entrypoint.write_text('#!/bin/sh\necho "$$ $*"\ncat\n')
+    entrypoint.chmod(0o755)
+    shell, *arguments = (part.replace("$$", "$") for part in SERVICES["redis"]["command"])
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REDIS_PASSWORD": "a$HOME`id`b"}
+    with subprocess.Popen([shell, *arguments], env=env, stdout=subprocess.PIPE, text=True) as started:
+        said, _ = started.communicate()
+    first, configuration = said.split("\n", 1)
+    assert first.startswith(f"{started.pid} redis-server - --appendonly yes --appendfsync everysec --save ")
+    assert configuration == 'requirepass "a$HOME`id`b"\n'
+
+
 def test_redis_forgets_nothing() -> None:
     command = SERVICES["redis"]["command"]
     assert _after(command, "--maxmemory-policy") == "noeviction"
