@@ -38,7 +38,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service.get("image") in {"riskadmin", "riskadmin-simulator"}}
 WORKERS = {name: service for name, service in OURS.items() if "worker" in service["command"]}
 OF_OTHER_IMAGES = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "SITE", "TLS"}
-RUN_ONCE = {"roles", "migrate"}
+RUN_ONCE = {"roles", "migrate", "operations"}
 with pytest.MonkeyPatch.context() as patch:
     # Else it makes a folder, and from then on this process would look there for what it counted itself.
     patch.setenv("PROMETHEUS_MULTIPROC_DIR", os.devnull)
@@ -49,10 +49,10 @@ CADDYFILE = (PROJECT / "deploy" / "Caddyfile").read_text()
 def test_the_services_are_the_whole_product() -> None:
     assert set(SERVICES) == {
         *("postgres", "redis", "roles", "migrate", "web", "worker-urgent", "worker-bulk", "beat"),
-        *("proxy", "simulator"),
+        *("operations", "proxy", "simulator"),
     }
     optional = {name: service["profiles"] for name, service in SERVICES.items() if service.get("profiles")}
-    assert optional == {"proxy": ["proxy"], "simulator": ["simulator"]}
+    assert optional == {name: [name] for name in ("operations", "proxy", "simulator")}
 
 
 def test_every_queue_has_exactly_one_worker() -> None:
@@ -110,6 +110,7 @@ def test_only_the_commands_that_need_them_know_the_databases_other_roles() -> No
     known = {name: {each for each, value in service["environment"].items() if value} for name, service in OURS.items()}
     assert known.pop("roles") >= others | admins
     assert known.pop("migrate") & (others | admins) == others
+    assert known.pop("operations") & (others | admins) == others
     for name in known:
         # Set to nothing, so that `.env` does not give them either.
         empty = {each for each, value in OURS[name]["environment"].items() if value == ""}
@@ -128,6 +129,14 @@ def test_redis_gets_its_password_and_the_signal_to_stop(tmp_path: Path) -> None:
     first, configuration = said.split("\n", 1)
     assert first.startswith(f"{started.pid} redis-server - --appendonly yes --appendfsync everysec --save ")
     assert configuration == 'requirepass "a$HOME`id`b"\n'
+
+
+def test_backups_are_taken_by_a_command_of_ours_into_a_volume_of_their_own() -> None:
+    service = SERVICES["operations"]
+    assert service["entrypoint"] == ["python", "manage.py"]
+    assert {"backup", "restore"} <= set(get_commands())
+    assert service["volumes"] == [f"backups:{service['environment']['BACKUP_FOLDER']}"]
+    assert f"install --directory --owner riskadmin --mode 700 {service['environment']['BACKUP_FOLDER']}" in STAGES[""]
 
 
 def test_redis_forgets_nothing() -> None:
@@ -149,7 +158,7 @@ def test_the_simulator_finds_its_module_and_keeps_its_data() -> None:
 def test_the_simulator_alone_runs_from_an_image_of_its_own() -> None:
     images = {name: (service["image"], service["build"]) for name, service in OURS.items()}
     assert images.pop("simulator") == ("riskadmin-simulator", {"context": ".", "target": "simulator"})
-    assert set(images) == {"roles", "migrate", "web", "worker-urgent", "worker-bulk", "beat"}
+    assert set(images) == {"roles", "migrate", "web", "worker-urgent", "worker-bulk", "beat", "operations"}
     assert [each for each in images.values() if each != ("riskadmin", ".")] == []
 
 
@@ -185,6 +194,16 @@ def test_every_service_that_goes_on_has_a_health_check() -> None:
         assert test[4] == name.partition("-")[0] in CHECKS, name
 
 
+def test_the_logs_of_every_service_can_be_sent_away_over_tls() -> None:
+    collected = yaml.safe_load((PROJECT / "deploy" / "compose.logs.yml").read_text())["services"]
+    assert collected.keys() == SERVICES.keys()
+    for name, service in collected.items():
+        logging = service["logging"]
+        assert logging["driver"] != SERVICES[name]["logging"]["driver"], "compose then takes none of the other driver's options"
+        assert logging["options"]["syslog-address"].startswith("tcp+tls://${LOG_COLLECTOR:?"), name
+        assert logging["options"]["syslog-tls-ca-cert"].startswith("${LOG_COLLECTOR_CA:?"), name
+
+
 def test_nothing_secret_has_a_default() -> None:
     text = (PROJECT / "docker-compose.yml").read_text()
     required = set(re.findall(r"\$\{([A-Z_]+):\?", text))
@@ -197,7 +216,10 @@ def test_images_are_pinned_by_version() -> None:
     others = {service["image"] for service in SERVICES.values()} - {"riskadmin", "riskadmin-simulator"}
     bases = set(re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.MULTILINE))
     assert all(re.search(r":\d+\.\d+(\.\d+)?(-|$)", image) for image in others | bases), others | bases
-    assert len(bases) == 1
+    [client] = (base for base in bases if base.startswith("postgres:"))
+    assert client.removesuffix("-bookworm") == SERVICES["postgres"]["image"], "pg_dump has to be as new as the server"
+    assert [base for base in bases - {client} if not base.endswith("-bookworm")] == [], "their C libraries are the same"
+    assert len(bases) == 2
 
 
 def test_postgresql_and_redis_are_reached_from_inside_alone() -> None:
@@ -299,7 +321,7 @@ STAGES = dict(
 
 
 def test_the_images_are_made_from_hashes_and_run_as_an_unprivileged_user() -> None:
-    assert list(STAGES) == ["simulator", "build", ""], "the last one is made where no target is named"
+    assert list(STAGES) == ["simulator", "build", "client", ""], "the last one is made where no target is named"
     assert "python install --require-hashes -r requirements.lock" in STAGES["build"]
     assert "pip install --require-hashes -r requirements-simulator.lock" in STAGES["simulator"]
     for stage in ("simulator", ""):
