@@ -1,5 +1,6 @@
 """/metrics: who may read it, what it says of every state, that it costs few queries, and what it says when a part is gone."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -279,6 +280,20 @@ class TestDocuments:
             text = (PROJECT / "deploy" / file).read_text(encoding="utf-8").replace('\\"', '"')
             for name, labels in re.findall(r"\briskadmin_(\w+?)(?:_bucket)?\{([^}]*)\}", text):
                 assert set(re.findall(r"(\w+)\s*(?:=|!=|=~|!~)\s*\"", labels)) <= set(BY_NAME[name].labels), name
+
+    def test_labels_that_results_are_grouped_and_named_by_are_exported(self) -> None:
+        deploy = PROJECT / "deploy"
+        groups = yaml.safe_load((deploy / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+        panels = json.loads((deploy / "grafana" / "riskadmin.json").read_text(encoding="utf-8"))["panels"]
+        targets = [target for panel in panels for target in panel.get("targets", [])]
+        asked = [(rule["expr"], "") for group in groups for rule in group["rules"]]
+        asked += [(target["expr"], target.get("legendFormat") or "") for target in targets]
+        for expression, legend in asked:
+            read = [BY_NAME[name] for name in re.findall(r"\briskadmin_(\w+?)(?:_bucket)?\b", expression)]
+            known = {label for metric in read for label in metric.labels} | ({"le"} if "_bucket" in expression else {"job"})
+            by = {label.strip() for labels in re.findall(r"\bby \(([^)]*)\)", expression) for label in labels.split(",")}
+            assert by <= known, expression
+            assert set(re.findall(r"{{(\w+)}}", legend)) <= by, (expression, legend)
 
     def test_each_alert_has_advice(self) -> None:
         groups = yaml.safe_load((PROJECT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
