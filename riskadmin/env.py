@@ -329,7 +329,7 @@ class Variables(BaseSettings):
     ATTACHMENTS_MAX: int = Field(default=3, ge=0, le=10)
     ATTACHMENT_MAX_MB: int = Field(default=5, ge=1, le=25)
     TICKET_LINK: Annotated[str, AfterValidator(_ticket_link)] = ""
-    PUBLIC_URL: Annotated[str, AfterValidator(_origin)] = "http://127.0.0.1:8000"
+    PUBLIC_URL: Annotated[str, AfterValidator(_origin)] = "http://localhost:8000"
     EMAIL_HOST: str = ""
     EMAIL_PORT: int = Field(default=587, ge=1, le=65_535)
     EMAIL_USER: str = ""
