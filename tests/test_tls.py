@@ -56,19 +56,22 @@ def certificate(directory: Path, host: str) -> Path:
 
 
 @contextmanager
-def terminator(pem: Path, target: str, *, of_postgres: bool = False) -> Iterator[int]:
-    """Take TLS away before a unix socket; return the port that it listens at."""
+def terminator(pem: Path, target: str, *, of_postgres: bool = False, client: Path | None = None) -> Iterator[int]:
+    """Take TLS away before a unix socket; return the port that it listens at. With `client`, only that certificate gets in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
+    if client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client)
     stopped = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def handle(client: socket.socket) -> None:
-            with client, ExitStack() as sockets:
+        def handle(connection: socket.socket) -> None:
+            with connection, ExitStack() as sockets:
                 try:
-                    if of_postgres and client.recv(len(SSL_REQUEST)) == SSL_REQUEST:
-                        client.sendall(b"S")
-                    secured = sockets.enter_context(context.wrap_socket(client, server_side=True))
+                    if of_postgres and connection.recv(len(SSL_REQUEST)) == SSL_REQUEST:
+                        connection.sendall(b"S")
+                    secured = sockets.enter_context(context.wrap_socket(connection, server_side=True))
                     server = sockets.enter_context(socket.socket(socket.AF_UNIX))
                     server.connect(target)
                     back = threading.Thread(target=pump, args=(server, secured), daemon=True)
@@ -80,11 +83,11 @@ def terminator(pem: Path, target: str, *, of_postgres: bool = False) -> Iterator
 
         def accept() -> None:
             while True:
-                client, _ = listener.accept()
+                connection, _ = listener.accept()
                 if stopped.is_set():
-                    client.close()
+                    connection.close()
                     return
-                threading.Thread(target=handle, args=(client,), daemon=True).start()
+                threading.Thread(target=handle, args=(connection,), daemon=True).start()
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
@@ -168,3 +171,39 @@ def test_postgresql_is_reached_only_with_a_certificate_of_the_named_authority(
         pytest.raises(psycopg.OperationalError, match="does not match"),
     ):
         connect(port, elsewhere)
+
+
+def test_a_certificate_of_our_own_is_shown_to_servers_that_ask_for_one(
+    servers: Servers, pem: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert servers.valkey is not None
+    assert servers.postgres is not None
+    server, ours, other = pem("127.0.0.1"), pem("127.0.0.1"), pem("127.0.0.1")
+    for file in (ours, other):
+        file.chmod(0o600)  # libpq refuses a key that others can read
+
+    def redis_url(port: int, own: Path) -> dict[str, str]:
+        query = f"ssl_cert_reqs=required&ssl_ca_certs={server}&ssl_certfile={own}&ssl_keyfile={own}"
+        assert servers.valkey is not None
+        return load(monkeypatch, REDIS_URL=f"rediss://127.0.0.1:{port}/0?{query}", REDIS_PASSWORD=servers.valkey.password)
+
+    with terminator(server, str(servers.valkey.socket), client=ours) as port:
+        found = redis_url(port, ours)
+        with redis.Redis.from_url(found["REDIS_URL"]) as client:
+            assert client.ping()
+        with Connection(found["CELERY_BROKER_URL"]) as broker:
+            broker.ensure_connection(max_retries=1, timeout=10)
+        with redis.Redis.from_url(redis_url(port, other)["REDIS_URL"]) as client, pytest.raises(redis.ConnectionError):
+            client.ping()
+
+    def connect(port: int, own: Path) -> psycopg.Connection:
+        query = f"sslmode=verify-full&sslrootcert={server}&sslcert={own}&sslkey={own}"
+        url = f"postgresql://postgres@127.0.0.1:{port}/template1?{query}"
+        return psycopg.connect(address(load(monkeypatch, DATABASE_URL=url)["DATABASES"]["default"]))
+
+    socket_of_postgres = str(servers.postgres.sockets / f".s.PGSQL.{PORT}")
+    with terminator(server, socket_of_postgres, of_postgres=True, client=ours) as port:
+        with connect(port, ours) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError):
+            connect(port, other)
