@@ -147,6 +147,15 @@ def _ticket_link(text: str) -> str:
     return text
 
 
+def _host_and_port(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= 65_535:  # noqa: PLR2004  (the highest port)
+        raise ValueError("must be a host and a port, such as clamd.example.com:3310")
+    return host.strip("[]"), int(port)
+
+
 def _from_file(text: str, info: ValidationInfo) -> str:
     """Return the content of the file that the variable's `…_FILE` names, or the text where there is none."""
     path = os.environ.get(f"{info.field_name}_FILE")
@@ -328,6 +337,7 @@ class Variables(BaseSettings):
     TICKET_EXAMPLE: str = "HELP-1234"
     ATTACHMENTS_MAX: int = Field(default=3, ge=0, le=10)
     ATTACHMENT_MAX_MB: int = Field(default=5, ge=1, le=25)
+    VIRUS_SCANNER: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = Field(default="", validate_default=True)
     TICKET_LINK: Annotated[str, AfterValidator(_ticket_link)] = ""
     PUBLIC_URL: Annotated[str, AfterValidator(_origin)] = "http://localhost:8000"
     EMAIL_HOST: str = ""

@@ -317,6 +317,7 @@ TICKET_LINK = env.TICKET_LINK
 # How many files a request may have, and how large each may be.
 ATTACHMENTS_MAX = env.ATTACHMENTS_MAX
 ATTACHMENT_MAX_BYTES = env.ATTACHMENT_MAX_MB * 1024 * 1024
+VIRUS_SCANNER = env.VIRUS_SCANNER  # host and port of ClamAV's daemon, or None
 # What beat starts, how often in seconds, and in which lane. A message is dropped once the next one is due.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}

@@ -1,7 +1,7 @@
 """Which files a request may have: what they are called, and what is in them. Pure.
 
-They are only ever served as downloads, so this keeps out what was attached by mistake or under a wrong name. It doesn't look
-for viruses. Five kinds, two of which are text, need no library: docs/adr/0024-what-a-request-says.md.
+They are only ever served as downloads, so this keeps out what was attached by mistake or under a wrong name. Viruses are looked
+for by `virus_check`. Five kinds, two of which are text, need no library: docs/adr/0024-what-a-request-says.md.
 """
 
 import unicodedata

@@ -1,6 +1,7 @@
 """Files on their way to a request: checked and kept as they arrive, so that a form that comes back still has them."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,9 +16,12 @@ from django.utils import timezone
 
 from accounts.changes.reasons.file_check import NotAccepted, check, safe_name
 from accounts.changes.reasons.models import Upload
+from accounts.changes.reasons.virus_check import NotScanned, virus_in
 from riskadmin.staff.models import Staff
 
 KEPT_FOR: Final = timedelta(days=2)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +67,26 @@ def _keep(actor: Staff, name: str, file: "UploadedFile[Any]") -> Upload:
         )
     content = file.read()
     check(name, content)
+    _scan(name, content)
     return Upload.objects.create(
         created_by=actor, name=name, size=len(content), sha256=hashlib.sha256(content).hexdigest(), content=content
     )
+
+
+def _scan(name: str, content: bytes) -> None:
+    """Refuse a file that has a virus, or that the scanner can't be asked about, if there is a scanner. Raises NotAccepted."""
+    if settings.VIRUS_SCANNER is None:
+        return
+    try:
+        virus = virus_in(content, settings.VIRUS_SCANNER)
+    except NotScanned as error:
+        logger.warning("A file could not be scanned for viruses: %s", error)
+        raise NotAccepted(
+            f"{name} is not attached: it can't be checked for viruses now. Send the request without it, or try again later."
+        ) from error
+    if virus is not None:
+        logger.warning("A file with a virus was refused: %s", virus)
+        raise NotAccepted(f"{name} is not attached: the virus scanner found {virus} in it.")
 
 
 def _uuids(texts: Sequence[str]) -> list[UUID]:
