@@ -8,7 +8,7 @@ import os
 import shutil
 import struct
 import tempfile
-from socket import SO_RCVTIMEO, SOL_SOCKET
+from socket import SO_RCVTIMEO, SOL_SOCKET, gethostname
 from typing import Any, Final
 
 from riskadmin.env import read
@@ -49,9 +49,12 @@ logconfig_dict = logging_config(form=_env.LOG_FORMAT, level=_env.LOG_LEVEL)
 
 
 def when_ready(server: Any) -> None:
-    """Set the longest silence at the listening sockets: those of the connections inherit it."""
+    """Set the longest silence at the listening sockets, which connections inherit, and record the start."""
     for listener in server.LISTENERS:
         listener.sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, struct.pack("ll", SILENCE_MAX_S, 0))
+    from riskadmin.audit.starting import record_start  # noqa: PLC0415  (the application is loaded by now)
+
+    record_start("web", gethostname())
 
 
 def on_exit(server: object) -> None:  # noqa: ARG001  (gunicorn passes it)

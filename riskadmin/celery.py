@@ -2,10 +2,11 @@
 
 import os
 from datetime import timedelta
+from socket import gethostname
 from typing import Any
 
 from celery import Celery
-from celery.signals import after_task_publish, beat_init, task_postrun, worker_init
+from celery.signals import after_task_publish, beat_init, task_postrun, worker_init, worker_ready
 from kombu import Queue
 
 from riskadmin.liveness import note_work
@@ -27,6 +28,22 @@ def refuse_excessive_role(**_: object) -> None:
     from riskadmin.database.start import refuse_excess  # noqa: PLC0415  (needs the settings)
 
     refuse_excess()
+
+
+@worker_ready.connect
+def record_worker(sender: Any, **_: object) -> None:
+    """Record that a worker started."""
+    from riskadmin.audit.starting import record_start  # noqa: PLC0415  (needs the settings)
+
+    record_start("worker", str(sender.hostname))
+
+
+@beat_init.connect
+def record_beat(**_: object) -> None:
+    """Record that beat started."""
+    from riskadmin.audit.starting import record_start  # noqa: PLC0415  (needs the settings)
+
+    record_start("beat", gethostname())
 
 
 @beat_init.connect

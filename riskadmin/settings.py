@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "riskadmin.staff.tokens.bearer.TokenMiddleware",
     "riskadmin.staff.refused_requests.RefusedRequestMiddleware",
+    "riskadmin.staff.read_pages.ReadPagesMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "riskadmin.staff.sessions.middleware.SessionsMiddleware",
     # In this order: who may not is turned away first, then what another site sent; both before any of the form is read.
@@ -331,6 +332,7 @@ CELERY_BEAT_SCHEDULE = {
         ("expire", "changes.expire", [], 60, "bulk"),
         ("tell-expiring", "changes.remind_expiring", [], 60, "bulk"),
         ("tell-overdue-reviews", "changes.remind_reviews", [], 60, "bulk"),
+        ("unused-numbers", "changes.record_unused_numbers", [], 3600, "bulk"),
         ("deliver-messages", "notifications.deliver", [], 5, "bulk"),
         ("clean-up", "operations.clean_up", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),

@@ -467,6 +467,7 @@ TABLE = (
     Row("POST", "notifications:remove_webhook", (302, 403, 403, 403, 303), lambda world: (world.webhook.pk,), asks_proof=True),
     Row("GET", "notifications:caught_mail", (302, 403, 403, 403, 404)),  # only in the demo
     Row("GET", "audit:list", (302, 403, 403, 200, 403)),
+    Row("GET", "audit:print", (302, 403, 403, 200, 403)),
     Row("GET", "audit:event", (302, 403, 403, 200, 403), lambda world: (world.event.pk,)),
     Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "audit:change_history", EVERYBODY_SIGNED_IN, _pk),

@@ -193,6 +193,7 @@ def viewer(listed: Listed) -> Staff:
 @pytest.fixture
 def browser(client: Client, viewer: Staff) -> Client:
     client.force_login(viewer)
+    client.get(reverse(listed.name))  # so that the event of the first view is there from the beginning
     return client
 
 

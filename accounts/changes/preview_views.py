@@ -39,6 +39,8 @@ from accounts.changes.targeting import targets
 from accounts.changes.targeting.targets import BadTargets, TargetSelection
 from accounts.changes.tracking.undo import left_alone
 from riskadmin.audit.origin import origin_of
+from riskadmin.audit.reading import record_once
+from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.web.access import ProofMissing, demand, has_recent_proof, may, requires
@@ -288,8 +290,22 @@ def _address(asked: Asked) -> str:
     return f"{reverse('changes:new', args=[asked.kind.name])}?{address.urlencode()}"
 
 
+def _record_risky(asked: Asked, planned: Plan, effects: ChangeEffects) -> None:
+    """Record that a person was shown what would loosen something or close positions; once an hour for the same plan."""
+    detail = {
+        "kind": asked.kind.name,
+        "items": len(planned.sent),
+        "environment": planned.environment.value,
+        "effects": effects.to_json(),
+        "digest": planned.digest,
+    }
+    record_once(person(asked.request), Tag.CHANGE_PREVIEWED, origin=origin_of(asked.request), key="digest", detail=detail)
+
+
 def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     kind, seen = asked.kind, overview(planned)
+    if seen.effects.looser or may_liquidate(kind.direction, seen.effects):
+        _record_risky(asked, planned, seen.effects)
     needed, problem = _needed(person(asked.request), planned, seen.effects)
     address = _address(asked)
     problems = asked.chosen.problems

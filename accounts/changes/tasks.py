@@ -4,6 +4,7 @@ from celery import shared_task
 
 from accounts.approvals.actions import expire_overdue
 from accounts.changes.notices import remind_expiring, remind_reviews
+from accounts.changes.numbers import record_unused_numbers
 from accounts.changes.scheduling.start import start_due
 from riskadmin.audit.origin import Origin
 
@@ -24,6 +25,12 @@ def remind_expiring_task() -> None:
 def remind_reviews_task() -> None:
     """Tell people about reviews that are overdue."""
     remind_reviews()
+
+
+@shared_task(name="changes.record_unused_numbers")
+def record_unused_numbers_task() -> None:
+    """Record the numbers that no change has."""
+    record_unused_numbers(origin=Origin(job="numbers"))
 
 
 @shared_task(name="changes.start")

@@ -97,6 +97,15 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
             POSITION,
         ),
     ),
+    Tag.CHANGE_PREVIEWED: Declaration(
+        sentence="{actor} previewed a change[: {kind}][, {item_count}][, shown that {shown_effects}]",
+        required=("kind", "items", "environment", "effects", "digest"),
+        tone="warn",
+    ),
+    Tag.CHANGE_NUMBERS_UNUSED: Declaration(
+        sentence="No change has the numbers {first} to {last}: what was requested under them was not written",
+        required=("first", "last"),
+    ),
     Tag.CHANGE_ROWS_LEFT_OUT: Declaration(
         sentence="{actor} left {row_count}[ of {source}] out of {change}",
         required=("source", "rows", "lines", "faults"),
@@ -406,6 +415,10 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} stored new credentials for Tradovate's {environment} environment",
         required=("environment",),
         tone="warn",
+    ),
+    Tag.SYSTEM_STARTED: Declaration(
+        sentence="The process {process} started on {host}",
+        required=("process", "host"),
     ),
     Tag.BACKUP_TAKEN: Declaration(
         sentence="{actor} took the backup {backup}",

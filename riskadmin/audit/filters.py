@@ -1,7 +1,8 @@
 """The audit page's filters: parameters of its address, so that each view of the trail has its own."""
 
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
 
 import django_filters
 from django import forms
@@ -18,6 +19,8 @@ from riskadmin.audit.tags import Tag
 from riskadmin.audit.touched import AT_MOST, Subject, Touched, touched
 from riskadmin.audit.wording import ENVIRONMENT_WORDS, REASON_WORDS, states_of
 from riskadmin.tradovate.reading import INTEGER_MAX
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
 from riskadmin.web.lists.filters import CheckFilter, Choices, ListFilters, NumberFilter, SelectFilter
 from riskadmin.web.local_time import LocalTimeField
 from riskadmin.web.visible import isolated
@@ -27,6 +30,7 @@ Events = QuerySet[Event]
 # The first part of a tag, in words. Filtering by it selects all tags that begin with it.
 SUBJECT_WORDS: Final[dict[str, str]] = {
     "change": "Changes",
+    "preview": "Previews of changes",
     "item": "Accounts in a change",
     "account": "Notes about accounts",
     "outside": "Changes outside riskadmin",
@@ -40,7 +44,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "command": "Commands on the server",
     "notification": "Notifications",
     "api": "Connection to Tradovate",
-    "operations": "Backups",
+    "operations": "Backups and starts",
 }
 SYSTEM: Final = "system"
 BIGGEST_ID: Final = INTEGER_MAX
@@ -174,6 +178,21 @@ class EventFilters(ListFilters):
         is_of_items = said.get("what") == "item" or said.get("what") in FOLDED
         return not is_of_items and not any(said.get(name) for name in unfolding)
 
+    def in_words(self) -> str:
+        """Return what a valid form filters by, in words."""
+        said = []
+        for name, field in self.form.fields.items():
+            value = self.form.cleaned_data.get(name)
+            if value in (None, "", False):
+                continue
+            words = (
+                dict(_flat(cast(Iterable[Any], field.choices))).get(value, value)
+                if isinstance(field, forms.ChoiceField)
+                else value
+            )
+            said.append(f"{field.label}: {_in_words(words)}")
+        return "; ".join(said) or "none"
+
     def as_is(self, events: Events, _: str, __: object) -> Events:
         """Return the same events: another filter reads this one."""
         return events
@@ -243,6 +262,21 @@ class EventFilters(ListFilters):
         found = list(dict.fromkeys(changes[: AT_MOST + 1]))
         self.is_cut = self.is_cut or len(found) > AT_MOST
         return found[:AT_MOST]
+
+
+def _flat(choices: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """Return choices without their groups."""
+    for value, words in choices:
+        if isinstance(words, list | tuple):
+            yield from _flat(words)
+        else:
+            yield value, words
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, datetime):
+        return moment(value, display_zone())
+    return "yes" if value is True else str(value)
 
 
 def _kinds() -> list[tuple[str, list[tuple[str, str]]]]:

@@ -166,6 +166,18 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("username", "staff_id", "handed_over"),
         optional=("to",),
     ),
+    Tag.PAGE_VIEWED: Declaration(
+        sentence="{actor} viewed {path}",
+        required=("page", "path"),
+    ),
+    Tag.FILE_EXPORTED: Declaration(
+        sentence="{actor} exported {path}[ with {query}]",
+        required=("page", "path", "query"),
+    ),
+    Tag.TRAIL_PRINTED: Declaration(
+        sentence="{actor} printed {event_count} of the audit trail: {filter}",
+        required=("filter", "query", "events"),
+    ),
     Tag.COMMAND_RUN: Declaration(
         sentence="{actor} started the command {command} on the server[ ({options})]",
         required=("command", "options"),

@@ -13,6 +13,7 @@ from riskadmin.web.paging import Page, keyset
 ORDER = ("-occurred_at", "-id")
 PANEL_SIZE = 20
 STATEMENT_TIMEOUT_MS = 2000
+PRINT_TIMEOUT_MS = 10_000
 
 # One index probe for each person, however many events they have (`event_by_staff`).
 _PEOPLE_SQL = """
@@ -40,6 +41,12 @@ def events_page(events: QuerySet[Event], cursor: str | None, *, order: Sequence[
         return keyset(events, order, cursor)
 
 
+def printed(events: QuerySet[Event], *, order: Sequence[str], at_most: int) -> list[Event]:
+    """Return the events to print; one more than `at_most` means that there are more. Raises TooBroad."""
+    with _bounded(PRINT_TIMEOUT_MS):
+        return list(events.order_by(*order)[: at_most + 1])
+
+
 def account_history(*, environment: str, account_id: int) -> QuerySet[Event]:
     """Return the events of an account."""
     return Event.objects.filter(account_id=account_id, environment=environment)
@@ -64,12 +71,12 @@ def people() -> list[tuple[int, str]]:
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
-    """Cancel each statement inside the block after STATEMENT_TIMEOUT_MS, and raise TooBroad."""
+def _bounded(milliseconds: int = STATEMENT_TIMEOUT_MS) -> Iterator[None]:
+    """Cancel each statement inside the block after so many milliseconds, and raise TooBroad."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_TIMEOUT_MS)])
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
             yield
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):

@@ -439,6 +439,7 @@ DERIVED: Final[dict[str, Callable[[Event], str]]] = {
     "attempted": _attempted,
     "call": _call,
     "change": _change,
+    "event_count": lambda event: _counted(event, "events", "event"),
     "found": _found,
     "http": _http,
     "item_count": lambda event: _counted(event, "items", "item"),

@@ -43,6 +43,10 @@ class Tag(models.TextChoices):
     STAFF_RIGHTS_WITHDRAWN = "staff:rights:withdrawn", "Request for rights withdrawn"
     STAFF_WORK_HANDED_OVER = "staff:work:handed_over", "Work handed over"
 
+    PAGE_VIEWED = "staff:page:viewed", "Page viewed"
+    FILE_EXPORTED = "staff:file:exported", "File exported"
+    TRAIL_PRINTED = "staff:trail:printed", "Audit trail printed"
+
     COMMAND_RUN = "command:run:started", "Command started on the server"
     STAFF_ACCESS_SET = "staff:access:set", "Access of a person changed"
     RELATED_MARKED = "staff:related:marked", "Account marked as belonging to staff or a relative"
@@ -69,6 +73,8 @@ class Tag(models.TextChoices):
     CATEGORY_UNMARKED = "category:halting:unmarked", "Category no longer halting"
 
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
+    CHANGE_PREVIEWED = "preview:change:shown", "Risky change previewed"
+    CHANGE_NUMBERS_UNUSED = "change:numbers:unused", "Numbers of changes left unused"
     CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
     CHANGE_FILES_ATTACHED = "change:attachment:added", "Files attached"
     CHANGE_FILE_DOWNLOADED = "change:attachment:downloaded", "Attached file downloaded"
@@ -147,6 +153,7 @@ class Tag(models.TextChoices):
     CONNECTION_TESTED = "api:connection:tested", "Connection tested"
     CREDENTIALS_TRIED = "api:credentials:tried", "New credentials tried"
     CREDENTIALS_STORED = "api:credentials:stored", "New credentials stored"
+    SYSTEM_STARTED = "operations:process:started", "Process started"
     BACKUP_TAKEN = "operations:backup:taken", "Backup taken"
     BACKUP_RESTORED = "operations:backup:restored", "Backup restored"
 

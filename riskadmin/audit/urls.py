@@ -7,6 +7,7 @@ from riskadmin.audit import views
 app_name = "audit"
 urlpatterns = [
     path("", views.event_list, name="list"),
+    path("print/", views.event_print, name="print"),
     path("<int:pk>/", views.event_detail, name="event"),
     path("-/account/<str:environment>/<int:tradovate_id>/", views.account_history, name="account_history"),
     path("-/change/<int:pk>/", views.change_history, name="change_history"),

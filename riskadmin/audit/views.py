@@ -3,10 +3,14 @@
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from riskadmin.audit import queries
@@ -14,14 +18,20 @@ from riskadmin.audit.access import seen_by
 from riskadmin.audit.filters import BIGGEST_ID, EventFilters
 from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.models import Event
+from riskadmin.audit.origin import origin_of
+from riskadmin.audit.reading import record_printed
 from riskadmin.audit.rendering import EventLine
 from riskadmin.audit.touched import AT_MOST
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.web.access import requires
+from riskadmin.web.clock import display_zone
 from riskadmin.web.htmx import HtmxHttpRequest, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import Page
-from riskadmin.web.rate_limits import SEARCHES, rate_limited
+from riskadmin.web.rate_limits import EXPORTS, SEARCHES, rate_limited
+
+PRINTED_AT_MOST: Final = 1_000
+"""Events that one print has; more are for an export."""
 
 
 @requires("audit:view")
@@ -42,11 +52,42 @@ def event_list(request: HtmxHttpRequest) -> HttpResponse:
             "count": shown.count_words(page) if page else "",
             "is_too_broad": page is None,
             "folds": filters.folds,
+            "print_url": f"{reverse('audit:print')}{shown.address().removeprefix(shown.url)}",
             "every_url": shown.address(every="on"),
             "is_cut": filters.is_cut,
             "changes_at_most": AT_MOST,
         }
     return shown.answer("audit/list.html", "audit/_list.html", context)
+
+
+@requires("audit:view")
+@rate_limited(EXPORTS)
+@require_safe
+def event_print(request: HtmxHttpRequest) -> HttpResponse:
+    """The events that the query string filters for, with every column, to be printed. That it was opened is an event."""
+    filters = EventFilters(request.GET)
+    shown = ListPage(EVENTS, request, filters)
+    if not shown.is_valid:
+        raise BadRequest("A filter in this address is not valid, so nothing is printed. Choose the filters on the page.")
+    found = seen_by(request.user, filters.qs)
+    try:
+        events = queries.printed(found, order=shown.order, at_most=PRINTED_AT_MOST)
+    except queries.TooBroad as error:
+        raise BadRequest("These filters match events that lie too far apart. Add a time, a person or an account.") from error
+    printed = events[:PRINTED_AT_MOST]
+    words, query = filters.in_words(), urlencode(filters.parameters())
+    record_printed(request.user, origin=origin_of(request), words=words, query=query, count=len(printed))
+    context = {
+        "lines": [EventLine(event) for event in printed],
+        "filter": words,
+        "age_order": shown.age_order,
+        "folds": filters.folds,
+        "is_cut": filters.is_cut or len(events) > len(printed),
+        "at_most": PRINTED_AT_MOST,
+        "zone": display_zone().key,
+        "printed_at": timezone.now(),
+    }
+    return render(request, "audit/print.html", context)
 
 
 @requires("audit:view")
