@@ -64,6 +64,13 @@ def access_of(person: Staff) -> Access | None:
     return found
 
 
+def is_restricted(person_id: int) -> bool:
+    """Whether somebody's access is limited, or something is marked as theirs or a relative's; one query."""
+    limits = AccessLimit.objects.filter(person=OuterRef("pk"))
+    theirs = RelatedAccount.objects.filter(person=OuterRef("pk"), ended_at=None)
+    return Staff.objects.filter(Exists(limits) | Exists(theirs), pk=person_id).exists()
+
+
 def limited_people() -> dict[int, Access]:
     """Return what is limited of everybody whose access is, by their keys; one query."""
     return {limit.person_id: access for limit in AccessLimit.objects.all() if (access := _access(limit))}

@@ -41,7 +41,7 @@ class Refused(Exception):
 
 def preview(bearer: Bearer, wanted: Wanted) -> Preview:
     """Return what a change would do now, after reading outdated rows again. Raises Refused."""
-    kind, parameters = _kind(bearer, wanted), _parameters(wanted)
+    kind, parameters = _kind(bearer, wanted), _parameters(bearer, wanted)
     planned, _ = with_fresh_rows(partial(_plan, bearer, kind, wanted, parameters))
     seen = overview(planned)
     needs, approvals = "no one: nothing would be sent", 0
@@ -56,7 +56,7 @@ def preview(bearer: Bearer, wanted: Wanted) -> Preview:
 
 def request_change(bearer: Bearer, origin: Origin, requested: Requested) -> Change:
     """Request a change in the name of the token's person, and return it; the same key returns the first one. Raises Refused."""
-    kind, parameters = _kind(bearer, requested), _parameters(requested)
+    kind, parameters = _kind(bearer, requested), _parameters(bearer, requested)
     said = _reason(kind, requested)
     planned = _plan(bearer, kind, requested, parameters)
     _refuse_if_unattended(bearer, planned)
@@ -91,13 +91,13 @@ def _kind(bearer: Bearer, wanted: Wanted) -> Kind:
     return kind
 
 
-def _parameters(wanted: Wanted) -> State:
+def _parameters(bearer: Bearer, wanted: Wanted) -> State:
     """Check the parameters with the form of the kind; the names and formats are those of its page."""
     kind = KINDS[wanted.kind]
     typed = QueryDict(mutable=True)
     for name, value in wanted.parameters.items():
         typed.setlist(name, value if isinstance(value, list) else [value])
-    form = kind.form(wanted.environment, data=typed)
+    form = kind.form(wanted.environment, viewer=bearer.person, data=typed)
     unknown = sorted(set(wanted.parameters) - set(form.fields if form else ()))
     if unknown:
         raise Refused("There is no such parameter.", fields={name: ["This kind has no such parameter."] for name in unknown})

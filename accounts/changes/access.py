@@ -11,7 +11,7 @@ from django.db.models import BigIntegerField, Exists, F, Func, Model, OuterRef, 
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest
 
-from accounts.access.queries import Access, Related, access_of, limited_people, related_people, related_to
+from accounts.access.queries import Access, Related, access_of, is_restricted, limited_people, related_people, related_to
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import Change, Item
@@ -59,14 +59,19 @@ def visible_events(viewer: Staff) -> Q | None:
 
 def _within(access: Access) -> Q:
     """Return the condition on changes without an item outside. Those of a whole environment are not looked into."""
-    items = Item.objects.filter(change=OuterRef("pk"))
+    outside = _outside(Item.objects.filter(change=OuterRef("pk")), access)
+    return Q(environment__in=sorted(access.environments)) | ~(Q(Exists(outside[0])) | Q(Exists(outside[1])))
+
+
+def _outside(items: QuerySet[Item], access: Access) -> tuple[QuerySet[Item], QuerySet[Item]]:
+    """Return those of some items whose account, and those whose trader, is not within an access."""
     accounts = items.filter(account__isnull=False).exclude(access.accounts("account__"))
     number = Func(F("target"), Value(":"), Value(3), function="split_part")
     trader = Trader.objects.filter(
         access.traders(), environment=OuterRef("change__environment"), tradovate_id=OuterRef("number")
     )
     traders = items.filter(account=None, target__contains=_OF_TRADER).annotate(number=Cast(number, BigIntegerField()))
-    return Q(environment__in=sorted(access.environments)) | ~(Q(Exists(accounts)) | Q(Exists(traders.exclude(Exists(trader)))))
+    return accounts, traders.exclude(Exists(trader))
 
 
 # --- Accounts of staff and their relatives ------------------------------------------------------------------------------
@@ -138,6 +143,28 @@ def hidden_from(change: Change) -> set[int]:
 def refuses(actor: Staff, change: Change) -> str:
     """Return why somebody may not act on a change, whatever their role, or "". The person is read again."""
     return barred([change.pk], Staff(pk=actor.pk)).get((change.pk, actor.pk), "")
+
+
+def refuses_requester(change: Change) -> str:
+    """Return why the requester of a change could not request it as things are now, as a sentence, or "". Read again."""
+    why = refuses(Staff(pk=change.requested_by_id), change)
+    return f"It has accounts outside the access of {change.requested_by_name}." if why == NO_ACCESS else why
+
+
+def refused_items(change: Change, items: Collection[Item]) -> dict[int, str]:
+    """Return which items of a change its requester could not request as things are now, by key, each with the reason.
+
+    One query for a requester whose access is not limited, and to whom nothing belongs.
+    """
+    if not is_restricted(change.requested_by_id):
+        return {}
+    name, rows = change.requested_by_name, Item.objects.filter(pk__in=[item.pk for item in items])
+    requester = Staff(pk=change.requested_by_id)
+    access, related = access_of(requester), related_to(requester)
+    outside = _outside(rows, access) if access else ()
+    found = {item.pk: f"It is outside the access of {name}, who requested this" for each in outside for item in each}
+    theirs = _theirs(related).filter(pk__in=rows) if related else Item.objects.none()
+    return found | {item.pk: f"{_words(related, item)}, and {name} requested this" for item in theirs}
 
 
 # --- Finding the change of a request ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from accounts.approvals.models import Approval, ApprovalRequest
 from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import Confirmation, DecisionRefused, Line, NewContent, Step, Subject
 from accounts.changes import shown as shown_effects
-from accounts.changes.access import NO_ACCESS, barred, conflicting_requests, visible_requests
+from accounts.changes.access import barred, conflicting_requests, refuses_requester, visible_requests
 from accounts.changes.confirmation import confirmation_of
 from accounts.changes.content import ContentAltered, check_all
 from accounts.changes.dispatch import dispatch_on_commit
@@ -113,8 +113,7 @@ class ChangeSubject(Subject):
         """Refuse what would never be sent, and what its requester may no longer act on: marks and categories change."""
         if not isinstance(for_stored(thing), Kind):
             return f"{NOT_SUPPORTED} It can be rejected or withdrawn."
-        why = barred([thing.pk], thing.requested_by).get((thing.pk, thing.requested_by_id))
-        why = f"It has accounts outside the access of {thing.requested_by_name}." if why == NO_ACCESS else why
+        why = refuses_requester(thing)
         return f"{thing.requested_by_name} may not ask for this any more. {why} {EXCLUDE_OR_REJECT}" if why else ""
 
     def visible(self, person: Staff) -> Q | None:

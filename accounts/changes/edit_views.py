@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from accounts.changes.access import requestable_change
+from accounts.changes.access import refuses, requestable_change
 from accounts.changes.editing import as_new_version, as_typed, items_asked, may_be_edited, targets_typed
 from accounts.changes.forms import NamesForm
 from accounts.changes.kinds import for_stored
@@ -36,6 +36,14 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
             request,
             meaning=f"Change {pk} can't be edited by you now: only its requester can, once it came back, and once.",
             next_step="Look at the change and at what came of it.",
+            link_label=f"Change {pk}",
+            link_url=reverse("changes:detail", args=[pk]),
+        )
+    if why := refuses(person(request), change):
+        return conflict(
+            request,
+            meaning=f"Change {pk} can't be edited by you. {why}",
+            next_step="Ask a colleague to request it.",
             link_label=f"Change {pk}",
             link_url=reverse("changes:detail", args=[pk]),
         )

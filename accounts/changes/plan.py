@@ -140,8 +140,8 @@ def plan(
     `per_target` holds parameters of single targets, which override those of all; `skip_reasons` says why some are skipped.
     `requested_as` is the change that has requested this already: other changes of its targets then add a warning, and no target
     is skipped because of them, since approving it would send it all the same. Of `requester`, targets that belong to them or to
-    a relative are skipped, and those outside their access are unknown. Costs a fixed number of queries, whatever the number of
-    targets.
+    a relative are skipped, and so is what would take one out of their access; those outside it are unknown. Costs a fixed
+    number of queries, whatever the number of targets.
     """
     common, own, left_alone = parameters or {}, per_target or {}, skip_reasons or {}
     kind = kind.of(common)
@@ -149,6 +149,11 @@ def plan(
     found = within(kind.subjects(environment, wanted), requester)
     theirs = conflicts(requester, found)
     left_alone = {**left_alone, **{target: CONFLICT.format(words=words) for target, words in theirs.items()}}
+    if requester and access_of(requester):
+        left_alone = {
+            **_out_of_reach(kind, requester, environment=environment, wanted=wanted, common=common, own=own),
+            **left_alone,
+        }
     accounts = [subject for subject in found.values() if isinstance(subject, Account)]
     attach(accounts)
     not_reported.attach(accounts)
@@ -173,6 +178,18 @@ def plan(
         for target_id in wanted
     )
     return Plan(kind=kind, environment=environment, parameters=common, rows=tuple(rows))
+
+
+def _out_of_reach(
+    kind: Kind, requester: Staff, *, environment: Environment, wanted: Sequence[int], common: State, own: Mapping[int, State]
+) -> dict[int, str]:
+    """Return which targets are skipped because of what their parameters name. One query for each parameters that differ."""
+    for_all = kind.out_of_reach(environment, common, requester)
+    reasons = {
+        target: kind.out_of_reach(environment, {**common, **own[target]}, requester) if target in own else for_all
+        for target in wanted
+    }
+    return {target: why for target, why in reasons.items() if why}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -205,7 +205,8 @@ def _asked(request: HttpRequest, kind: Kind) -> Asked:
         is_filled_in = request.method == "POST" or "preview" in typed
         # A link may propose values, such as those of the row that it is next to.
         proposed = {name: typed[name] for name in typed if name not in RESERVED}
-        form = kind.form(chosen.environment, **({"data": typed} if is_filled_in else {"initial": proposed}))
+        filled = {"data": typed} if is_filled_in else {"initial": proposed}
+        form = kind.form(chosen.environment, viewer=person(request), **filled)
     naming = tuple((name, value) for name in NAMING for value in typed.getlist(name))
     received = receive(person(request), request.FILES.getlist("new_files"), request.POST.getlist("attached"))
     return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form, received=received)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.changes.access import refused_items
 from accounts.changes.content import ContentAltered, check_items
 from accounts.changes.ending import half_done
 from accounts.changes.guards import MAY_BE_SENT, TARGET_UNDER_WAY
@@ -104,10 +105,10 @@ def this_worker() -> str:
 def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, step: int | None = None) -> list[Claim]:
     """Claim the items of a change that may be sent now, for as many as `calls` calls: those at `step`, if it is given.
 
-    Commits them as `sending` with their call rows and audit events. Items whose target has changed since it was shown are
-    settled as skipped instead; if the target's state matters, those not read since `read_since` stay queued. PostgreSQL refuses
-    the transition for a change without its approvals, and a second item of the same target. A change whose stored rows are not
-    what was approved is suspended.
+    Commits them as `sending` with their call rows and audit events. Items whose target has changed since it was shown, or which
+    their requester may not act on any more (ADR 28), are settled as skipped instead; if the target's state matters, those not
+    read since `read_since` stay queued. PostgreSQL refuses the transition for a change without its approvals, and a second item
+    of the same target. A change whose stored rows are not what was approved is suspended.
     """
     at, made_at = timezone.now(), time.monotonic()
     kind = sendable(change)
@@ -119,7 +120,8 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
             check_items(change, found)
             if closed_until(change.window, at):
                 return []
-            items = _still_right(kind, found, read_since, origin)
+            refused = refused_items(change, [item for item in found if item.step == 0])  # none stops half done
+            items = _still_right(kind, found, read_since, refused, origin)
             if not items:
                 return []
             after = {item.target_id: item.after or {} for item in items}
@@ -191,10 +193,11 @@ def _next(change: Change, kind: Kind, at: datetime, calls: int, step: int | None
     return first_items(change, at, count=kind.batch_size, step=first.step, ticket=first.ticket, locked=True)
 
 
-def _still_right(kind: Kind, items: list[Item], read_since: datetime, origin: Origin) -> list[Item]:
+def _still_right(kind: Kind, items: list[Item], read_since: datetime, refused: Mapping[int, str], origin: Origin) -> list[Item]:
     """Settle as skipped the items that must no longer be sent; return the others, except those not read recently enough.
 
-    Those stay queued for a moment: they became due while others were being read.
+    `refused` says of items, by key, why their requester may not act on them any more. Those not read stay queued for a moment:
+    they became due while others were being read.
     """
     environment, ids = Environment(items[0].environment), [item.target_id for item in items]
     if any(kind.requires_unchanged_state(item.step) for item in items):
@@ -205,6 +208,9 @@ def _still_right(kind: Kind, items: list[Item], read_since: datetime, origin: Or
     wrong: dict[tuple[int, str], list[Item]] = defaultdict(list)
     right, rebased, unread = [], [], []
     for item in items:
+        if item.pk in refused:
+            wrong[item.step, refused[item.pk]].append(item)
+            continue
         if item.target_id in gone:
             wrong[item.step, kind.unit.gone_meanwhile].append(item)
             continue

@@ -152,6 +152,24 @@ class TestRequesting:
             planned = plan(lockout, environment=Environment.DEMO, target_ids=[70], requester=limited)
             assert (planned.rows[0].subject is not None) is is_known
 
+    def test_an_account_is_not_moved_into_a_category_outside(
+        self, programs: tuple[RiskCategory, RiskCategory], client: Client, support: Staff
+    ) -> None:
+        """Neither by the form nor by parameters that reach the plan in another way, such as an undo."""
+        first, second = programs
+        limited = limit(support, first)
+        client.force_login(limited)
+        page = client.get(reverse("changes:new", args=["risk_category"]), {"account": "demo:1"})
+        assert list(page.context["parameters_form"].fields["category"].queryset) == [first]
+        chosen = {"account": "demo:1", "preview": "1", "category": str(second.pk)}
+        refused = client.get(reverse("changes:new", args=["risk_category"]), chosen)
+        assert (refused.status_code, refused.context["plan"]) == (422, None)
+        kind = KINDS["risk_category"]
+        parameters = {"id": second.tradovate_id, "name": second.name, "environment": "demo"}
+        for requester, why in ((limited, "The new risk category is not within the requester's access"), (None, "")):
+            planned = plan(kind, environment=Environment.DEMO, target_ids=[1], parameters=parameters, requester=requester)
+            assert [row.skip_reason for row in planned.rows] == [why]
+
 
 class TestChanges:
     def test_one_with_any_item_outside_is_not_visible(

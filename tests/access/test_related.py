@@ -1,10 +1,12 @@
 """Accounts of staff and their relatives: who may not act on them, and what happens if one is marked meanwhile."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.access.actions import mark, request_end
 from accounts.access.models import RelatedAccount, Relation
@@ -20,9 +22,12 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.queries import approvers_of
-from accounts.changes.states import ItemState
+from accounts.changes.scheduling.start import start_due
+from accounts.changes.scheduling.timing import Timing
+from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.tracking import control
 from accounts.execution import resolving
+from accounts.execution.claim import claim
 from accounts.execution.resolving import OwnRequest, Resolution
 from accounts.models import Account, Trader
 from riskadmin.audit.models import Event
@@ -33,7 +38,7 @@ from riskadmin.staff.people.models import RightsRequest
 from riskadmin.staff.people.rights import NotAllowed as RightsRefused
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
-from tests.access.programs import limit
+from tests.access.programs import limit, make_program
 from tests.changes.world import LOCKED, ORIGIN, approve, ask, let_trade, make_account, make_trader, open_item, reject
 from tests.staff.people import make_person
 
@@ -210,6 +215,68 @@ class TestDeciding:
 
 
 class TestRunning:
+    @pytest.mark.parametrize("how", ["mark", "limit"])
+    def test_a_scheduled_one_is_suspended_and_reported(
+        self, *, administrator: Staff, support: Staff, supervisor: Staff, client: Client, sent: list[Any], how: str
+    ) -> None:
+        theirs = make_account(1, LOCKED)
+        make_account(2, LOCKED)
+        change = ask(support, "unlock", 1, 2, timing=Timing(runs_at=timezone.now() - timedelta(seconds=1)))
+        approve(supervisor, change)
+        if how == "mark":
+            marked(administrator, support, theirs)
+        else:
+            limit(support, environments=["live"])
+        assert start_due(origin=ORIGIN) == 0
+        change.refresh_from_db()
+        why = (
+            "support, who requested it, may no longer request this. "
+            + {
+                "mark": "KTR50K-000001 belongs to a relative of support (staff). Somebody else has to do this",
+                "limit": "It has accounts outside the access of support",
+            }[how]
+        )
+        assert (change.state, change.suspended_why, sent) == (ChangeState.SCHEDULED, why, [])
+        assert Event.objects.get(tag=Tag.CHANGE_SUSPENDED).detail["why"] == why
+        client.force_login(supervisor)
+        assert why in client.get(reverse("changes:detail", args=[change.pk])).content.decode()
+
+    def test_of_one_that_runs_only_what_is_still_theirs_to_request_is_sent(
+        self, administrator: Staff, support: Staff, supervisor: Staff, sent: list[Any]
+    ) -> None:
+        """Approved and queued, and not yet claimed."""
+        first, second = make_program(1), make_program(2)
+        for number, program in ((1, first), (2, first), (3, second)):
+            make_account(number, LOCKED, risk_category=program)
+        change = ask(support, "unlock", 1, 2, 3)
+        approve(supervisor, change)
+        marked(administrator, support, Account.objects.get(tradovate_id=1))
+        limit(support, first)
+        claimed = claim(
+            Change.objects.get(pk=change.pk), calls=10, origin=ORIGIN, read_since=timezone.now() - timedelta(hours=1)
+        )
+        assert [item.target_name for each in claimed for item in each.items] == ["KTR50K-000002"]
+        skipped = dict(change.items.filter(state=ItemState.SKIPPED).values_list("target_name", "note"))
+        assert skipped == {
+            "KTR50K-000001": "Belongs to a relative of support (staff), and support requested this",
+            "KTR50K-000003": "It is outside the access of support, who requested this",
+        }
+
+    def test_what_came_back_is_not_edited(
+        self, administrator: Staff, support: Staff, supervisor: Staff, client: Client, sent: list[Any]
+    ) -> None:
+        account = make_account(1, LOCKED)
+        change = ask(support, "unlock", 1)
+        reject(supervisor, change)
+        client.force_login(support)
+        url = reverse("changes:edit", args=[change.pk])
+        assert client.get(url).status_code == 200
+        marked(administrator, support, account)
+        for answer in (client.get(url), client.post(url, {"text": "1"})):
+            assert answer.status_code == 409
+            assert "belongs to a relative of support (staff)" in answer.content.decode()
+        assert url not in client.get(reverse("changes:detail", args=[change.pk])).content.decode()
+
     def test_they_control_nothing_of_it(self, administrator: Staff, support: Staff, supervisor: Staff, sent: list[Any]) -> None:
         account = make_account(1)
         change = open_item(support, account, "lock", ItemState.QUEUED).change

@@ -15,6 +15,7 @@ from accounts.changes.kinds.stored_form import Nothing, StoredForm
 from accounts.changes.states import Direction
 from accounts.sync.actions import Part
 from accounts.sync.complete import Answer
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.http_record import HttpRecord
@@ -181,12 +182,18 @@ class Kind(StoredKind):
         """Return how many calls this many targets take, not counting readings."""
         return -(-count // self.batch_size) * len(self.steps)
 
-    def form(self, environment: Environment, **given: Any) -> forms.Form | None:
+    def form(self, environment: Environment, *, viewer: Staff | None = None, **given: Any) -> forms.Form | None:
         """Return the form of its parameters, for its targets' environment; None if there is nothing to fill in.
 
-        `given` is what a form takes.
+        It offers what `viewer` has access to, all for None. `given` is what a form takes.
         """
+        del environment, viewer
         return self.parameters_form(**given) if self.parameters_form else None
+
+    def out_of_reach(self, environment: Environment, parameters: State, requester: Staff) -> str:
+        """Return why somebody whose access is limited can't request these parameters, whatever the target, or ""."""
+        del environment, parameters, requester
+        return ""
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         """Return the parameters in a valid form, as the change stores them: JSON values only."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.db.models import QuerySet
 
+from accounts.access.queries import visible_categories
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip, Unread
 from accounts.changes.kinds.spec import KindSpec
@@ -26,6 +27,7 @@ from accounts.sync.complete import Read
 from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import Reader
 from accounts.sync.store import store_accounts, store_categories, unknown_categories
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate import entities
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNTS_BY_ID, SWITCH_RISK_CATEGORY
@@ -72,6 +74,9 @@ class CategoryParameters(StoredForm):
     name: str
     environment: str
     halts: bool | Unset = UNSET
+
+
+CATEGORY_OUTSIDE: Final = "The new risk category is not within the requester's access"
 
 
 class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none where it runs
@@ -133,13 +138,18 @@ class SwitchRiskCategory(AccountKind):
     after_type = CategoryAfter
     takes_own_parameters = False  # a call names one category
 
-    def form(self, environment: Environment, **given: Any) -> CategoryForm:
+    def form(self, environment: Environment, *, viewer: Staff | None = None, **given: Any) -> CategoryForm:
         form = CategoryForm(**given)
         category = form.fields["category"]
         assert isinstance(category, CategoryField)  # noqa: S101  (declared above; for mypy)
         category.is_of_one_environment = True
-        category.queryset = RiskCategory.objects.filter(environment=environment.value).order_by("name", "pk")
+        found = RiskCategory.objects.filter(environment=environment.value).order_by("name", "pk")
+        category.queryset = visible_categories(found, viewer)
         return form
+
+    def out_of_reach(self, environment: Environment, parameters: State, requester: Staff) -> str:
+        named = RiskCategory.objects.filter(environment=environment.value, tradovate_id=parameters.get("id", 0))
+        return "" if visible_categories(named, requester).exists() else CATEGORY_OUTSIDE
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         category: RiskCategory = cleaned["category"]

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.approvals.actions import counting, still_counts
-from accounts.changes.access import visible_changes
+from accounts.changes.access import refuses_requester, visible_changes
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.models import Change
@@ -27,12 +27,15 @@ MAY_NO_LONGER_APPROVE: Final = "{names}, who approved it, may no longer approve 
 def unattended(change: Change, kind: StoredKind) -> str:
     """Return why no one answers for an approved change any more, or "". People are read again.
 
-    Its requester still has to be active and allowed to request its kind; and of those who approved it, as many as it needs
-    have to be active and allowed to approve. PostgreSQL enforces the same of roles and activity (`sql/`).
+    Its requester still has to be active and allowed to request its kind, with access to all its targets, none of which is
+    marked as theirs; and of those who approved it, as many as it needs have to be active and allowed to approve. PostgreSQL
+    enforces the same of roles and activity (`sql/`).
     """
     requester = Staff.objects.get(pk=change.requested_by_id)
     if not requester.may(kind.capability):
         return MAY_NO_LONGER_REQUEST.format(name=change.requested_by_name)
+    if why := refuses_requester(change):
+        return f"{change.requested_by_name}, who requested it, may no longer request this. {why.rstrip('.')}"
     request = change.approval
     if request.incident:
         return ""  # its requester acted alone
