@@ -27,7 +27,8 @@ CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
 HTTPS = env.HTTPS and ("HTTPS" in env.model_fields_set or not (env.DEBUG or env.RISKADMIN_DEMO))
 TRUSTED_PROXIES = env.TRUSTED_PROXIES  # the proxies whose X-Forwarded-* headers are trusted
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # probes and Prometheus don't use TLS
+# Probes and Prometheus don't use TLS. The API refuses what comes without, since a program would follow a redirect each time.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^api/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS

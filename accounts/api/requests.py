@@ -42,7 +42,7 @@ class Refused(Exception):
 def preview(bearer: Bearer, wanted: Wanted) -> Preview:
     """Return what a change would do now, after reading outdated rows again. Raises Refused."""
     kind, parameters = _kind(bearer, wanted), _parameters(bearer, wanted)
-    planned, _ = with_fresh_rows(partial(_plan, bearer, kind, wanted, parameters))
+    planned, unread = with_fresh_rows(partial(_plan, bearer, kind, wanted, parameters))
     seen = overview(planned)
     needs, approvals = "no one: nothing would be sent", 0
     if planned.sent:
@@ -51,7 +51,7 @@ def preview(bearer: Bearer, wanted: Wanted) -> Preview:
     effects = seen.effects.to_json()
     warnings = [f"{topic.words} ({topic.count:,})" for topic in seen.effects.warnings]
     del effects["warnings"], effects["version"]
-    return Preview.of(planned, effects=effects, warnings=warnings, needs=needs, approvals=approvals)
+    return Preview.of(planned, effects=effects, warnings=warnings, needs=needs, approvals=approvals, unread=unread)
 
 
 def request_change(bearer: Bearer, origin: Origin, requested: Requested) -> Change:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
+from accounts.changes.freshness import outdated_since
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, Row
 from accounts.models import Account
@@ -202,11 +203,18 @@ class Preview(Schema):
     warnings: list[str]
     needs: str = Field(description="who would have to approve")
     approvals_needed: int
+    read_at: datetime | None = Field(
+        description="when the oldest state that this depends on was read from Tradovate; null if it depends on none"
+    )
+    is_outdated: bool = Field(description="some of that state is older than riskadmin lets it get, and could not be read again")
+    unread: str = Field(description="why it could not be read again; empty if it was, or had not to be")
     rows: list[PlanRow]
 
     @classmethod
-    def of(cls, planned: Plan, *, effects: dict[str, Any], warnings: list[str], needs: str, approvals: int) -> Self:
-        """Return a plan with its effects and what policy wants."""
+    def of(
+        cls, planned: Plan, *, effects: dict[str, Any], warnings: list[str], needs: str, approvals: int, unread: str
+    ) -> Self:
+        """Return a plan with its effects, what policy wants, and why outdated state could not be read again."""
         return cls(
             digest=planned.digest,
             sent=len(planned.sent),
@@ -216,6 +224,9 @@ class Preview(Schema):
             warnings=warnings,
             needs=needs,
             approvals_needed=approvals,
+            read_at=planned.oldest_read_at,
+            is_outdated=outdated_since(planned) is not None,
+            unread=unread,
             rows=[PlanRow.of(row) for row in planned.rows],
         )
 

@@ -1,11 +1,13 @@
 """The operations of the API. Each answers JSON; docs/api.md describes it, docs/openapi.json is the whole document."""
 
+from collections import defaultdict
 from http import HTTPStatus
 from typing import Final
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Query, Status
+from ninja.errors import HttpError, ValidationError
 
 from accounts.access.queries import visible_accounts
 from accounts.api.auth import Needs, bearer_of
@@ -41,7 +43,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.paging import keyset
 
 SIZE: Final = 100
-ERRORS: Final = frozenset({400, 401, 403, 404, 409, 422})
+ERRORS: Final = frozenset({400, 401, 403, 404, 409, 422, 429})
 NOT_FOUND: Final = "There is none with this id."
 
 api = NinjaAPI(
@@ -161,6 +163,23 @@ def refused(request: HttpRequest, error: Refused) -> HttpResponse:
 def not_found(request: HttpRequest, error: NotFound) -> HttpResponse:  # noqa: ARG001  (a handler's signature)
     """Answer that there is nothing with this id."""
     return api.create_response(request, {"detail": NOT_FOUND, "fields": {}}, status=HTTPStatus.NOT_FOUND)
+
+
+@api.exception_handler(HttpError)
+def answered(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Answer what the library or an operation refuses, in the shape of every error."""
+    return api.create_response(request, {"detail": str(error), "fields": {}}, status=error.status_code)
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Answer what is wrong with the input, by field. Its values are not repeated."""
+    fields: dict[str, list[str]] = defaultdict(list)
+    for each in error.errors:
+        where = each["loc"][2 if each["loc"][0] == "body" else 1 :]
+        fields[".".join(str(part) for part in where)].append(str(each["msg"]))
+    said = {"detail": "Some of the input can't be used.", "fields": fields}
+    return api.create_response(request, said, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @api.exception_handler(BadRequest)

@@ -41,6 +41,12 @@ def old_rows(planned: Plan, since: datetime) -> list[int]:
     return stale(planned.kind, {row.target_id: row.subject for row in planned.rows if row.subject}, since)
 
 
+def outdated_since(planned: Plan) -> datetime | None:
+    """Return when the oldest state that a plan depends on was read, if that is outdated."""
+    oldest = planned.oldest_read_at
+    return oldest if oldest and oldest < good_since() else None
+
+
 def with_fresh_rows(planning: Callable[[], Plan]) -> tuple[Plan, str]:
     """Return the plan after reading outdated state that it depends on again, and why that can't be read, if so.
 

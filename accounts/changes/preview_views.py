@@ -5,7 +5,6 @@ pasted into a ticket; POST submits, or with `preview` shows the plan without wri
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, Final
 from uuid import UUID
@@ -23,7 +22,7 @@ from accounts.changes.effects import ChangeEffects, may_liquidate
 from accounts.changes.estimate import cheaper, outlook
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.forms import AskForm, read_targets
-from accounts.changes.freshness import good_since, with_fresh_rows
+from accounts.changes.freshness import outdated_since, with_fresh_rows
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
@@ -340,19 +339,13 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "together_usd": result_today(row for row in planned.sent if row.effects and row.effects.liquidation == "now"),
         "sheet": shown.showing(previewed(planned, shown.rows)) if tab == "" else shown,
         "earlier": queries.earlier_items(asked.chosen.link, targets_shown),
-        "oldest": _oldest(planned),
+        "oldest": outdated_since(planned),
         "needed": needed,
         "asks_proof": may_liquidate(kind.direction, seen.effects),
         "problem": problem,
         "who_else": actions.who_else(person(asked.request), planned),
         "button": kind.words(len(planned.sent)) if needed and not needed.approvals else "Ask for approval",
     }
-
-
-def _oldest(planned: Plan) -> datetime | None:
-    """Return when the oldest row was read, if it is outdated."""
-    oldest = planned.oldest_read_at
-    return oldest if oldest and oldest < good_since() else None
 
 
 def _needed(viewer: Staff, planned: Plan, effects: ChangeEffects) -> tuple[Need | None, str]:

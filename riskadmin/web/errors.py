@@ -2,11 +2,13 @@
 
 htmx gets the same content as a fragment, which the page swaps in for 400, 403, 409 and 422 (`templates/base.html`). What
 `refuse_alone` answers is swapped in nowhere, so that a form keeps what was typed; the page says it in a notice (`app.js`).
+Programs (`PROGRAMS`) get the same words as JSON.
 """
 
 import logging
 import sys
 from dataclasses import dataclass
+from typing import Final
 
 from django.core.exceptions import BadRequest
 from django.db import InterfaceError, OperationalError
@@ -23,6 +25,9 @@ from riskadmin.web.theme import theme_of
 
 logger = logging.getLogger(__name__)
 
+PROGRAMS: Final = "/api/"
+"""The addresses that programs use, with a token."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -37,7 +42,9 @@ class Problem:
 
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
-    """Answer with the problem as a page, or as a fragment for htmx."""
+    """Answer with the problem as a page, as a fragment for htmx, or as JSON for a program."""
+    if _is_for_program(request):
+        return _as_json(request, problem)
     template = "errors/_problem.html" if is_fragment(request) else "errors/page.html"
     return render(request, template, _context(request, problem), status=problem.status)
 
@@ -129,9 +136,8 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 def refuse_alone(request: HttpRequest, problem: Problem, **extra: object) -> HttpResponse:
     """Answer a request that was refused before its view, in the form it asks for; a page needs no session and no database."""
-    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        detail = f"{problem.meaning} {problem.next_step}"
-        return JsonResponse({"error": problem.title, "detail": detail, "request_id": _id_of(request)}, status=problem.status)
+    if _is_for_program(request) or request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        return _as_json(request, problem)
     response = _alone(request, problem, **extra)
     if is_fragment(request):
         message = f"{problem.title}. {problem.meaning} {problem.next_step}"
@@ -157,11 +163,24 @@ def too_many(request: HttpRequest, *, what: str, seconds: int) -> HttpResponse:
 
 def _alone(request: HttpRequest, problem: Problem, **extra: object) -> HttpResponse:
     """Render without the frame: no session, no database, no context processor."""
+    if _is_for_program(request):
+        return _as_json(request, problem)
     template = "errors/_problem.html" if is_fragment(request) else "errors/alone.html"
     context = _context(request, problem) | {"theme": theme_of(request), **extra}
     if extra.get("is_form"):
         context["csrf_token"] = get_token(request)
     return HttpResponse(render_to_string(template, context), status=problem.status)
+
+
+def _is_for_program(request: HttpRequest) -> bool:
+    return request.path.startswith(PROGRAMS)
+
+
+def _as_json(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Answer as the API answers its own errors."""
+    detail = f"{problem.meaning} {problem.next_step}"
+    said = {"error": problem.title, "detail": detail, "fields": {}, "request_id": _id_of(request)}
+    return JsonResponse(said, status=problem.status)
 
 
 def _context(request: HttpRequest, problem: Problem) -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""How often one person may ask for what costs much: previews, exports, files and searches. More is answered with 429.
+"""How often a person or program may ask for what costs much: previews, exports, files, searches. More is answered with 429.
 
-The counts are in Redis, by person. They keep the pages quick for everyone and protect nothing else, so a Redis that doesn't
-answer limits no one. What is asked for in an emergency is never limited: a view says with `unless` what that is
-(docs/adr/0030-production-defaults.md).
+The counts are in Redis, by person, and for programs by their token. They keep the pages quick for everyone and protect nothing
+else, so a Redis that doesn't answer limits no one. What is asked for in an emergency is never limited: a view says with
+`unless` what that is (docs/adr/0030-production-defaults.md).
 """
 
 import logging
@@ -28,28 +28,33 @@ PREVIEWS: Final = RateLimitItemPerMinute(120, namespace="previews")
 EXPORTS: Final = RateLimitItemPerMinute(20, namespace="exports")
 UPLOADS: Final = RateLimitItemPerMinute(30, namespace="uploads")
 SEARCHES: Final = RateLimitItemPerMinute(300, namespace="searches")
+REQUESTS: Final = RateLimitItemPerMinute(600, namespace="requests")
+"""Everything that a program sends."""
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 Unless = Callable[..., bool]
 
 
 def rate_limited(limit: RateLimitItem, *, unless: Unless | None = None) -> Callable[[View], View]:
-    """Mark a view as limited, except for requests for which `unless`, called as the view is, returns true."""
+    """Mark a view as limited, except for requests for which `unless`, called as the view is, returns true.
+
+    A view may have several limits, such as one for each of its methods.
+    """
 
     def decorate(view: View) -> View:
-        view.rate_limit = (limit, unless)  # type: ignore[attr-defined]  # functions take attributes
+        view.rate_limits = (*getattr(view, "rate_limits", ()), (limit, unless))  # type: ignore[attr-defined]
         return view
 
     return decorate
 
 
-def seconds_to_wait(limit: RateLimitItem, person_id: object) -> int:
-    """Count one request of a person; return 0 if it may be answered, else after how many seconds to ask again."""
+def seconds_to_wait(limit: RateLimitItem, who: object) -> int:
+    """Count one request of a person or token; return 0 if it may be answered, else after how many seconds to ask again."""
     try:
         limiter = _limiter(settings.REDIS_URL)
-        if limiter.hit(limit, str(person_id)):
+        if limiter.hit(limit, str(who)):
             return 0
-        return max(1, ceil(limiter.get_window_stats(limit, str(person_id)).reset_time - time.time()))
+        return max(1, ceil(limiter.get_window_stats(limit, str(who)).reset_time - time.time()))
     except (redis.RedisError, OSError):
         logger.warning("Redis doesn't answer, so %s are not limited", limit.namespace)
         return 0
@@ -70,11 +75,14 @@ class RateLimitMiddleware:
         self, request: HttpRequest, view: Callable[..., HttpResponseBase], args: tuple[object, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Let the view run (None), or answer 429."""
-        limit, unless = getattr(view, "rate_limit", (None, None))
-        if limit is None or not settings.RATE_LIMITS or (unless and unless(request, *args, **kwargs)):
-            return None
-        wait = seconds_to_wait(limit, getattr(request.user, "pk", None))
-        return too_many(request, what=limit.namespace, seconds=wait) if wait else None
+        for limit, unless in getattr(view, "rate_limits", ()) if settings.RATE_LIMITS else ():
+            if unless and unless(request, *args, **kwargs):
+                continue
+            # A program has no key of a person: it is counted by its token.
+            wait = seconds_to_wait(limit, getattr(request.user, "counted_as", None) or request.user.pk)
+            if wait:
+                return too_many(request, what=limit.namespace, seconds=wait)
+        return None
 
 
 @lru_cache(maxsize=2)

@@ -1,23 +1,31 @@
 """The API: what it reads, what it requests, and what it refuses without writing anything."""
 
 import json
+from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
+from django.conf import settings as project_settings
 from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from accounts.api.views import api
 from accounts.approvals.states import RequestState
+from accounts.changes import freshness
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.states import ChangeState
+from accounts.gateway.connection import NotConnected
 from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.staff.roles import Role
 from riskadmin.staff.tokens.models import Scope
+from riskadmin.tradovate.vocabulary import Environment
 from tests.api.programs import Program
 from tests.approvals.policies import want_for
 from tests.changes.world import LOCKED, make_account
@@ -87,6 +95,48 @@ def test_a_request_is_what_the_preview_showed_and_waits_for_people(program: Prog
     assert [row["id"] for row in program.get("/changes").json()["changes"]] == [change.pk]
 
 
+def test_a_preview_says_how_old_it_is_and_why_it_could_not_be_read_again(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account(101, LOCKED)
+    fresh = program.post("/previews", wanted()).json()
+    assert (fresh["read_at"] is not None, fresh["is_outdated"], fresh["unread"]) == (True, False, "")
+    RiskStatus.objects.filter(account=account).update(fresh_at=timezone.now() - timedelta(days=1))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise NotConnected(Environment.DEMO)
+
+    monkeypatch.setattr(freshness, "refresh", refuse)
+    old = program.post("/previews", wanted()).json()
+    assert (old["is_outdated"], "demo environment is not connected" in old["unread"]) == (True, True)
+    assert datetime.fromisoformat(old["read_at"]) < timezone.now() - timedelta(hours=23)
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status"),
+    [
+        ("/nowhere", None, 404),
+        ("/accounts", b"x" * 70_000, 405),
+        ("/previews", b"x" * 3_000_000, 413),
+        ("/previews", b"{", 400),
+    ],
+)
+def test_every_refusal_has_the_shape_of_an_error(program: Program, path: str, sent: bytes | None, status: int) -> None:
+    answer = program.get(path) if sent is None else program.post(path, sent)
+    assert answer.status_code == status, answer.content
+    if status != HTTPStatus.METHOD_NOT_ALLOWED:
+        assert answer.json()["fields"] == {}
+        assert answer.json()["detail"]
+
+
+def test_it_is_refused_and_not_redirected_without_tls(program: Program, settings: Settings) -> None:
+    settings.HTTPS = settings.SECURE_SSL_REDIRECT = True
+    answer = program.get("/status")
+    assert (answer.status_code, "Send this over HTTPS" in answer.json()["detail"]) == (403, True)
+    assert Client().get("/accounts/").status_code == 301
+    assert program.client.get("/api/v1/status", secure=True).status_code == 200
+
+
 def test_a_lock_runs_at_once_where_policy_lets_it(program: Program) -> None:
     make_account(102)
     want_for("lock", review_within_hours=24)
@@ -132,7 +182,8 @@ def test_bad_input_is_refused_at_its_field(program: Program, faulty: dict[str, A
 
 @pytest.mark.parametrize("targets", [[], ["x"], [2**70], list(range(10_001))])
 def test_targets_that_can_not_be_are_refused(program: Program, targets: list[Any]) -> None:
-    assert program.post("/previews", {**wanted(), "targets": targets}).status_code == 422
+    answer = program.post("/previews", {**wanted(), "targets": targets})
+    assert (answer.status_code, {name.partition(".")[0] for name in answer.json()["fields"]}) == (422, {"targets"})
 
 
 def test_a_parameter_is_checked_as_on_its_form(program: Program) -> None:
@@ -181,5 +232,5 @@ def test_every_kind_may_be_requested_by_who_may_request_it(program: Program) -> 
 def test_the_document_is_the_one_in_the_docs(tmp_path: Path) -> None:
     made = tmp_path / "openapi.json"
     call_command("export_openapi_schema", api="accounts.api.views.api", output=str(made), indent=2, ensure_ascii=False)
-    kept = Path(settings.BASE_DIR, "docs", "openapi.json")
+    kept = Path(project_settings.BASE_DIR, "docs", "openapi.json")
     assert json.loads(kept.read_text()) == json.loads(made.read_text()), "run make openapi"

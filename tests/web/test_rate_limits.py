@@ -11,6 +11,7 @@ from accounts.changes.states import Direction
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.web import rate_limits
+from tests.api.programs import Program
 from tests.changes.world import make_account
 from tests.staff.people import make_person
 
@@ -27,7 +28,7 @@ def limits_of_two(settings: Settings, redis_client: redis.Redis, monkeypatch: py
     monkeypatch.setattr(
         rate_limits,
         "seconds_to_wait",
-        lambda limit, person_id: count(RateLimitItemPerMinute(TWO, namespace=limit.namespace), person_id),
+        lambda limit, who: count(RateLimitItemPerMinute(TWO, namespace=limit.namespace), who),
     )
 
 
@@ -91,6 +92,19 @@ def test_what_an_emergency_needs_is_never_limited(kind: str) -> None:
 def test_the_others_are(client: Client) -> None:
     make_account(102)
     assert [client.get("/changes/new/unlock/?account=demo:102").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_each_token_of_a_program_is_counted_alone(client: Client, person: Staff) -> None:
+    make_account(102)
+    program, other = Program(person), Program(person)
+    assert [program.get("/accounts").status_code for _ in range(3)] == [200, 200, 429]
+    assert other.get("/accounts").status_code == 200
+    assert client.get("/accounts/").status_code == 200
+    unlock = {"kind": "unlock", "environment": "demo", "targets": [102]}
+    refused = program.post("/previews", unlock)
+    assert (refused.status_code, set(refused.json())) == (429, {"error", "detail", "fields", "request_id"})
+    assert f"Try again in {refused['Retry-After']} second" in refused.json()["detail"]
+    assert {program.post("/previews", {**unlock, "kind": "lock"}).status_code for _ in range(TWO + 3)} == {200}
 
 
 def test_without_redis_no_one_is_limited(client: Client, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
@@ -14,9 +15,10 @@ from riskadmin.staff.tokens.actions import note_use
 from riskadmin.staff.tokens.models import AccessToken
 from riskadmin.staff.tokens.queries import usable
 from riskadmin.staff.tokens.scopes import allowed
+from riskadmin.web.errors import PROGRAMS
 
-API: Final = "/api/"
 PATH_MAX: Final = 200
+OVER_TLS: Final = "Send this over HTTPS. A token that was sent without can be read on its way: revoke it, and make a new one."
 HOW_TO: Final = "Send an access token in the header “Authorization: Bearer …”. You make one on your page Access tokens."
 
 
@@ -26,6 +28,11 @@ class Bearer:
 
     token: AccessToken
     is_authenticated: bool = True
+
+    @property
+    def counted_as(self) -> str:
+        """By what its requests are counted, so that one program doesn't hold up another one, nor its person's pages."""
+        return f"token {self.token.pk}"
 
     @property
     def person(self) -> Staff:
@@ -49,12 +56,17 @@ class TokenMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request, and record its use of the token before anything of the answer leaves."""
-        if not request.path.startswith(API):
+        if not request.path.startswith(PROGRAMS):
             return self.get_response(request)
+        if settings.HTTPS and not request.is_secure():
+            # A redirect would be followed without a word, with the token readable in each first request.
+            return JsonResponse({"detail": OVER_TLS, "fields": {}}, status=HTTPStatus.FORBIDDEN)
         token = _token_of(request)
         if token is None:
             return JsonResponse(
-                {"detail": HOW_TO}, status=HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="riskadmin"'}
+                {"detail": HOW_TO, "fields": {}},
+                status=HTTPStatus.UNAUTHORIZED,
+                headers={"WWW-Authenticate": 'Bearer realm="riskadmin"'},
             )
         request.user = Bearer(token)  # type: ignore[assignment]  # what the access marks need of a user
         response = self.get_response(request)
