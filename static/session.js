@@ -104,6 +104,10 @@ function show(html, address, place, isAsked) {
   }
   for (const form of $$("form", main)) form.setAttribute("action", new URL(form.getAttribute("action") || "", address));
   for (const link of $$("a", main)) link.target = "_blank";
+  for (const form of $$("form[data-new-tab]", main)) {
+    form.target = "_blank"; // to another site: it can't be followed here
+    form.elements.next.value = "";
+  }
   place.replaceChildren(...main.childNodes);
   const field = $("[aria-invalid=true], input:not([type=hidden])", place);
   if (isAsked) field?.focus();
@@ -111,7 +115,7 @@ function show(html, address, place, isAsked) {
 
 dialog?.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method === "dialog") return;
+  if (form.method === "dialog" || form.target === "_blank") return;
   event.preventDefault();
   $("[data-failure]", dialog).hidden = true;
   load(form.getAttribute("action"), { method: form.method, body: new URLSearchParams(new FormData(form, event.submitter)) });

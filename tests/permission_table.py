@@ -164,6 +164,9 @@ TABLE = (
     Row("GET", "sessions:list", EVERYBODY_SIGNED_IN),
     Row("GET", "sessions:prove", EVERYBODY_SIGNED_IN),
     Row("POST", "sessions:prove", (302, 422, 422, 422, 422), sent=lambda _: {"password": "wrong"}),
+    Row("POST", "sessions:prove_by_passkey", (302, 422, 422, 422, 422), sent=lambda _: {"credential": "{}"}),
+    Row("POST", "sessions:passkey_options", EVERYBODY_SIGNED_IN),
+    Row("POST", "sessions:prove_by_sso", (302, 404, 404, 404, 404)),  # it is off in these tests
     Row("POST", "sessions:end_others", (302, 303, 303, 303, 303), asks_proof=True),
     Row("POST", "sessions:end", (302, 404, 404, 404, 404), lambda _: ("unknown",), asks_proof=True),
     # It says who is signed in, if anybody; no one has to sign in to learn that they did not.
@@ -176,6 +179,7 @@ TABLE = (
     Row("GET", "sign_in:emergency", (200, 200, 200, 200, 200)),
     Row("POST", "sign_in:emergency", (422, 422, 422, 422, 422), sent=lambda _: {"username": "support", "code": "wrong"}),
     Row("GET", "sign_in:sso", (404, 404, 404, 404, 404)),  # it is off in these tests
+    Row("POST", "sign_in:sso", (404, 404, 404, 404, 404)),
     Row("GET", "sign_in:sso_callback", (404, 404, 404, 404, 404)),
     Row("GET", "sign_in:security", EVERYBODY_SIGNED_IN),
     Row("GET", "sign_in:password", EVERYBODY_SIGNED_IN),

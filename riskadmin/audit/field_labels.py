@@ -64,6 +64,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "process": "Process",
     "position": "Position in the change",
     "proven_by": "Signed in with",
+    "proven_by": "Proven with",
     "purpose": "Purpose",
     "query": "Parameters",
     "read_at": "Found when read",

@@ -60,12 +60,14 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("username", "staff_id", "failures"),
     ),
     Tag.STAFF_PROVED: Declaration(
-        sentence="{actor} confirmed who they are[ as {username}]",
+        sentence="{actor} confirmed who they are[ as {username}][ with {proven_by}]",
         required=("username",),
+        optional=("proven_by",),
     ),
     Tag.STAFF_PROOF_REFUSED: Declaration(
-        sentence="{actor} didn't confirm who they are[ as {username}]: the password was wrong",
+        sentence="{actor} didn't confirm who they are[ as {username}][: {why}][ (of {whose})]",
         required=("username",),
+        optional=("why", "whose"),
         tone="warn",
     ),
     Tag.STAFF_REQUEST_REFUSED: Declaration(

@@ -10,7 +10,7 @@ CODE_MAX = 32
 
 
 class ProofForm(forms.Form):
-    """The password, with `asks_code` also what the authenticator app shows, and the page to go back to."""
+    """The password and what the authenticator app shows, each only if it is asked for, and the page to go back to."""
 
     password = forms.CharField(
         max_length=PASSWORD_MAX,
@@ -24,7 +24,9 @@ class ProofForm(forms.Form):
     )
     next = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, asks_code: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, asks_password: bool, asks_code: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not asks_password:
+            del self.fields["password"]
         if not asks_code:
             del self.fields["code"]

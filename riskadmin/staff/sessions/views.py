@@ -1,7 +1,10 @@
 """One's sessions, proving who one is, and what the page asks about its session."""
 
-from typing import Final
+import logging
+from http import HTTPStatus
+from typing import Any, Final
 
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -10,21 +13,26 @@ from django.shortcuts import render
 from django.urls import Resolver404, resolve
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from requests import RequestException
 
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
-from riskadmin.staff.sessions import actions
+from riskadmin.staff.sessions import actions, proof_actions
 from riskadmin.staff.sessions.forms import ProofForm
 from riskadmin.staff.sessions.proof import proved_at
+from riskadmin.staff.sessions.proof_actions import NotProven, awaits_code
 from riskadmin.staff.sessions.queries import sessions_of
+from riskadmin.staff.sign_in import passkeys, sso_protocol
 from riskadmin.staff.sign_in.codes import has_app
-from riskadmin.staff.sign_in.passkeys import passkeys_of
+from riskadmin.staff.sign_in.forms import PasskeyForm
 from riskadmin.staff.sign_in.requirement import open_unproven
-from riskadmin.staff.sign_in.views import own_page
+from riskadmin.staff.sign_in.views import NO_PROVIDER, need_sso, own_page
 from riskadmin.web.access import PROVE, SIGN_IN, has_recent_proof, mark_of, public, signed_in, signed_in_recently
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
+
+logger = logging.getLogger(__name__)
 
 FAILURE: Final = "That is not right, or there were too many tries. After ten failed tries nothing is accepted for 15 minutes."
 
@@ -62,28 +70,86 @@ def end_others(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def prove(request: HttpRequest) -> HttpResponse:
     """Ask people again for what they sign in with, and lead them back to what they were doing."""
-    asks_code = has_app(person(request))
     if request.method != "POST":
-        return _ask(request, ProofForm(initial={"next": request.GET.get("next", "")}, asks_code=asks_code))
-    form = ProofForm(request.POST, asks_code=asks_code)
+        return _ask(request, _form(request, initial={"next": request.GET.get("next", "")}))
+    form = _form(request, request.POST)
     if form.is_valid():
-        said = form.cleaned_data
-        if actions.prove_by_password(request, actor=person(request), password=said["password"], code=said.get("code", "")):
-            return redirect(request, own_page(said["next"]))
-        form.add_error("password", FAILURE)
+        if _proves(request, form):
+            return redirect(request, own_page(form.cleaned_data["next"]))
+        asked = [name for name in ("password", "code") if name in form.fields]
+        if not asked:  # only a passkey or the identity provider would do
+            return _ask(request, form, status=UNPROCESSABLE, problem=FAILURE)
+        form.add_error(asked[0], FAILURE)
     return _ask(request, form, status=UNPROCESSABLE)
 
 
-def _ask(request: HttpRequest, form: ProofForm, *, status: int = 200) -> HttpResponse:
+@open_unproven
+@signed_in
+@require_POST
+def passkey_options(request: HttpRequest) -> HttpResponse:
+    """What the browser is asked for one of the person's own passkeys with, as JSON."""
+    return JsonResponse(passkeys.options_for_proof(person(request)))
+
+
+@open_unproven
+@signed_in
+@require_POST
+def prove_by_passkey(request: HttpRequest) -> HttpResponse:
+    """Confirm with a passkey of one's own who one is."""
+    sent = PasskeyForm(request.POST)
+    problem = proof_actions.WRONG_PASSKEY
+    if sent.is_valid():
+        try:
+            proof_actions.prove_by_passkey(request, actor=person(request), credential=sent.cleaned_data["credential"])
+        except NotProven as refused:
+            problem = str(refused)
+        else:
+            return redirect(request, own_page(sent.cleaned_data["next"]))
+    form = _form(request, initial={"next": request.POST.get("next", "")})
+    return _ask(request, form, status=UNPROCESSABLE, problem=problem)
+
+
+@open_unproven
+@signed_in
+@require_POST
+def prove_by_sso(request: HttpRequest) -> HttpResponse:
+    """Send somebody to the identity provider, to be asked there who they are."""
+    need_sso()
+    to = own_page(request.POST.get("next", ""))
+    try:
+        return sso_protocol.start(request, to=to, is_proof=True)
+    except RequestException:
+        logger.warning("The identity provider does not answer", exc_info=True)
+        return _ask(request, _form(request, initial={"next": to}), status=HTTPStatus.SERVICE_UNAVAILABLE, problem=NO_PROVIDER)
+
+
+def _form(request: HttpRequest, *args: Any, **kwargs: Any) -> ProofForm:
+    """Return the form with what this person is asked for: of the password and the code of their app, each if it helps."""
     who = person(request)
-    has_passkey = passkeys_of(who).exists()
+    if awaits_code(request):
+        return ProofForm(*args, asks_password=False, asks_code=True, **kwargs)
+    asks_code = has_app(who)
+    asks_password = who.has_usable_password() and (asks_code or not passkeys.passkeys_of(who).exists())
+    return ProofForm(*args, asks_password=asks_password, asks_code=asks_code and asks_password, **kwargs)
+
+
+def _proves(request: HttpRequest, form: ProofForm) -> bool:
+    who, said = person(request), form.cleaned_data
+    if "password" in form.fields:
+        return proof_actions.prove_by_password(request, actor=who, password=said["password"], code=said.get("code", ""))
+    return "code" in form.fields and proof_actions.prove_by_code(request, actor=who, code=said["code"])
+
+
+def _ask(request: HttpRequest, form: ProofForm, *, status: int = 200, problem: str = "") -> HttpResponse:
+    who = person(request)
     context = {
         "form": form,
         "minutes": settings.RECENT_PROOF_MINUTES,
         "next": form["next"].value() or "",
-        "has_password": who.has_usable_password() and ("code" in form.fields or not has_passkey),
-        "has_passkey": has_passkey,
-        "sso_name": settings.SSO_NAME if settings.SSO_ISSUER else "",
+        "problem": problem,
+        "has_passkey": passkeys.passkeys_of(who).exists(),
+        "has_identity": bool(settings.SSO_ISSUER) and SocialAccount.objects.filter(user=who).exists(),
+        "sso_name": settings.SSO_NAME,
     }
     return render(request, "sessions/prove.html", context, status=status)
 

@@ -164,7 +164,7 @@ def open_session(request: HttpRequest, *, person: Staff) -> None:
         attempt_id = request.session.pop(ATTEMPT, None)
         if attempt_id is not None:
             throttle.settle(attempt_id, Outcome.SUCCEEDED)
-        if isinstance(request.user, Staff):  # who confirms who they are: Django would keep the key then
+        if isinstance(request.user, Staff):  # signed in meanwhile in another tab: Django would keep the key then
             request.session.cycle_key()
         login(request, person, backend=BACKEND)
         request.session.save()  # now, not after the response: session and event are committed together or not at all

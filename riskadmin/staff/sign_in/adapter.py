@@ -1,8 +1,10 @@
 """What allauth asks this project: how a session begins, and which steps lie before it."""
 
 import logging
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import record_authentication
@@ -15,15 +17,18 @@ from allauth.socialaccount.providers.base.constants import AuthError
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 
 from riskadmin.staff.models import Staff
-from riskadmin.staff.sign_in import actions, devices, sso
+from riskadmin.staff.sessions import proof_actions
+from riskadmin.staff.sign_in import actions, devices, sso, sso_protocol
 from riskadmin.staff.sign_in.sealing import seal, unseal
 from riskadmin.staff.sign_in.sso_protocol import WrongAnswer
 from riskadmin.web.htmx import redirect
 
 logger = logging.getLogger(__name__)
+
+SIGNED_OUT: Final = "You have signed out meanwhile, so there is nothing to confirm. Sign in again."
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -100,16 +105,34 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find the person and set their roles, or refuse."""
+        """Find the person and set their roles, or refuse. Who confirms who they are is not signed in: their session goes on."""
         sociallogin.token = None  # it is not used again, and must not be kept in the session
-        linked = sociallogin.user if sociallogin.is_existing else None
+        known = sociallogin.user if sociallogin.is_existing else None
+        linked = known if isinstance(known, Staff) else None
+        begun_at = sso_protocol.proof_begun_at(sociallogin.state)
         try:
-            person = sso.admit(request, sociallogin.account, linked=linked if isinstance(linked, Staff) else None)
+            if begun_at is not None:
+                raise ImmediateHttpResponse(self._confirm(request, sociallogin, linked, begun_at))
+            sociallogin.user = sso.admit(request, sociallogin.account, linked=linked)
         except sso.Refused as refused:
             name = sociallogin.account.uid
             sso.record_refusal(request, str(refused), name=name, person=refused.person)
-            raise ImmediateHttpResponse(refused_page(request, str(refused))) from None
-        sociallogin.user = person
+            raise ImmediateHttpResponse(refused_page(request, str(refused), sociallogin.state)) from None
+
+    @staticmethod
+    def _confirm(request: HttpRequest, found: SocialLogin, linked: Staff | None, begun_at: datetime) -> HttpResponse:
+        """Answer somebody who has confirmed at the provider who they are, or has not. Raises sso.Refused."""
+        actor = request.user
+        if not isinstance(actor, Staff):  # they have signed out in another tab
+            return refused_page(request, SIGNED_OUT, found.state)
+        to = str(found.state.get("next") or settings.LOGIN_REDIRECT_URL)
+        try:
+            is_done = proof_actions.prove_by_provider(
+                request, actor=actor, account=found.account, linked=linked, begun_at=begun_at
+            )
+        except proof_actions.NotProven as refused:
+            return refused_page(request, str(refused), found.state)
+        return redirect(request, to) if is_done else redirect(request, proof_page(to))
 
     def on_authentication_error(
         self,
@@ -117,19 +140,33 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         provider: Any,  # noqa: ARG002  (allauth passes it)
         error: str | None = None,
         exception: Exception | None = None,
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002  (allauth passes it)
+        extra_context: dict[str, Any] | None = None,
     ) -> None:
         """Show that single sign-on failed, and leave an event, unless the person has cancelled."""
+        state = (extra_context or {}).get("state")
         if error == AuthError.CANCELLED:
-            raise ImmediateHttpResponse(redirect(request, settings.LOGIN_URL))
+            raise ImmediateHttpResponse(redirect(request, _back(state)))
         # Other errors quote what the provider has sent, which may be a secret.
         what = exception if isinstance(exception, WrongAnswer) else type(exception or error).__name__
         logger.warning("Single sign-on failed: %s", what)
         why = "The identity provider's answer doesn't belong to this sign-in, or it can't be reached."
         sso.record_refusal(request, why, name="")
-        raise ImmediateHttpResponse(refused_page(request, why))
+        raise ImmediateHttpResponse(refused_page(request, why, state))
 
 
-def refused_page(request: HttpRequest, why: str) -> HttpResponse:
-    """Say why single sign-on was refused."""
-    return render(request, "staff/sign_in/sso_refused.html", {"why": why}, status=HTTPStatus.FORBIDDEN)
+def refused_page(request: HttpRequest, why: str, state: dict[str, Any] | None) -> HttpResponse:
+    """Say why single sign-on was refused, or why it confirms nothing, and lead back to where it began."""
+    context = {"why": why, "is_proof": sso_protocol.proof_begun_at(state) is not None, "back": _back(state)}
+    return render(request, "staff/sign_in/sso_refused.html", context, status=HTTPStatus.FORBIDDEN)
+
+
+def proof_page(to: str) -> str:
+    """Return the address where people confirm who they are, and from where they go on to `to`."""
+    return f"{resolve_url(settings.PROOF_URL)}?{urlencode({'next': to})}"
+
+
+def _back(state: dict[str, Any] | None) -> str:
+    """Return the page on which somebody chose single sign-on."""
+    if state is None or sso_protocol.proof_begun_at(state) is None:
+        return resolve_url(settings.LOGIN_URL)
+    return proof_page(str(state.get("next") or ""))

@@ -45,12 +45,21 @@ def add(person: Staff, *, name: str, credential: Any) -> Authenticator | None:
     return added
 
 
-def find(credential: Any) -> tuple[Staff | None, Authenticator | None]:
-    """Return whom an answer claims to be, and their passkey if it proves that. Each question is answered once."""
+def options_for_proof(person: Staff) -> dict[str, Any]:
+    """Return what a browser is asked to confirm with that it is this person. The question is kept in the session."""
+    return auth.begin_authentication(person)
+
+
+def find(credential: Any, *, asked: Staff | None = None) -> tuple[Staff | None, Authenticator | None]:
+    """Return whom an answer claims to be, and their passkey if it proves that. Each question is answered once.
+
+    `asked` is whose passkeys were asked for: then an answer need not name the person.
+    """
     claimed: Staff | None = None
     try:
         response = auth.parse_authentication_response(credential)
-        someone = auth.extract_user_from_response(credential)
+        is_named = bool(credential.get("response", {}).get("userHandle"))
+        someone = auth.extract_user_from_response(credential) if is_named or asked is None else asked
         claimed = someone if isinstance(someone, Staff) else None
         found = auth.complete_authentication(someone, credential)
     except BAD_ANSWERS:

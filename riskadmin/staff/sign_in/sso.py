@@ -4,6 +4,7 @@ allauth speaks OpenID Connect. This module decides; it only ever reads claims wh
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from allauth.socialaccount.models import SocialAccount
@@ -37,6 +38,8 @@ class Claims:
     groups: frozenset[str]
     methods: frozenset[str]
     """How it has authenticated them: its `amr` and `acr`."""
+    authenticated_at: datetime | None
+    """When it has last asked them who they are: its `auth_time`."""
 
 
 class Refused(Exception):
@@ -59,6 +62,7 @@ def read_claims(raw: dict[str, Any]) -> Claims:
         last_name=_text(raw, "family_name")[:150],
         groups=_names(raw.get(settings.SSO_GROUPS_CLAIM)),
         methods=_names(raw.get("amr")) | _names(raw.get("acr")),
+        authenticated_at=_time(raw.get("auth_time")),
     )
 
 
@@ -180,3 +184,13 @@ def _names(value: object) -> frozenset[str]:
     if isinstance(value, str):
         return frozenset(value.split())
     return frozenset(each for each in value if isinstance(each, str)) if isinstance(value, list) else frozenset()
+
+
+def _time(value: object) -> datetime | None:
+    """Return the time in a claim, which is a number of seconds since 1970."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

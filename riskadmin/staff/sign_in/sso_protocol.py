@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import jwt
@@ -12,15 +13,20 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 
 PROVIDER: Final = "openid_connect"
 SIGNED_WITH: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """The algorithms that an ID token may be signed with: those with a public key."""
 CLOCKS_DIFFER_S: Final = 60
-KEPT: Final = ("sub", "preferred_username", "email", "email_verified", "given_name", "family_name", "amr", "acr")
+AUTH_TIME: Final = "auth_time"
+KEPT: Final = ("sub", "preferred_username", "email", "email_verified", "given_name", "family_name", "amr", "acr", AUTH_TIME)
 """The claims that are used, and stored with the link; and the one with the groups."""
+PROOF: Final = "proof_begun_at"
+"""In the state of what was sent to the provider: when somebody who is signed in began to confirm there who they are."""
 
 
 class WrongAnswer(OAuth2Error):
@@ -42,6 +48,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         found = self._fetch_user_info(token.token)
         if found.get("sub") != id_token["sub"]:
             raise WrongAnswer("userinfo is about somebody else than the ID token")
+        found.pop(AUTH_TIME, None)  # it counts only in the ID token, which is the answer to this question
         claims = {**found, **id_token}
         kept = {name: claims[name] for name in (*KEPT, settings.SSO_GROUPS_CLAIM) if name in claims}
         provider: Any = self.get_provider()  # type: ignore[no-untyped-call]
@@ -105,19 +112,34 @@ class CallbackView(OAuth2CallbackView):
         return state, response
 
 
-def start(request: HttpRequest, *, to: str, again: bool) -> HttpResponse:
-    """Return the redirect to the provider; `again` makes it ask who somebody is even if it knows.
+def start(request: HttpRequest, *, to: str, is_proof: bool = False) -> HttpResponse:
+    """Return a page that goes on to the provider at once, and from there to `to`.
 
-    Raises requests.RequestException when the provider doesn't answer.
+    With `is_proof`, somebody who is signed in confirms who they are: the provider has to ask them, even if it knows them, and
+    to say when it did. Raises requests.RequestException when the provider doesn't answer.
     """
     nonce = secrets.token_urlsafe(24)
-    extra = {"prompt": "login"} if again else {}
+    asked = {"prompt": "login", "max_age": "0"} if is_proof else {}
+    proof = {PROOF: timezone.now().timestamp()} if is_proof else {}
     provider = get_adapter().get_provider(request, provider=PROVIDER)
     provider.oauth2_adapter_class = Adapter
     answer: HttpResponse = provider.redirect(
-        request, process=AuthProcess.LOGIN, next_url=to, data={"nonce": nonce}, auth_params={"nonce": nonce, **extra}
+        request,
+        process=AuthProcess.LOGIN,
+        next_url=to,
+        data={"nonce": nonce, **proof},
+        auth_params={"nonce": nonce, **asked},
     )
-    return answer
+    if not isinstance(answer, HttpResponseRedirect):
+        return answer
+    # Not the redirect itself: browsers let a form lead to no address that `form-action` of the page's policy does not name.
+    return render(request, "staff/sign_in/sso_leave.html", {"address": answer.url, "sso_name": settings.SSO_NAME})
+
+
+def proof_begun_at(state: dict[str, Any] | None) -> datetime | None:
+    """Return when the proof began that somebody was sent to the provider for; None if it was for signing in."""
+    begun_at = ((state or {}).get("data") or {}).get(PROOF)
+    return None if begun_at is None else datetime.fromtimestamp(begun_at, tz=UTC)
 
 
 def finish(request: HttpRequest) -> HttpResponse:

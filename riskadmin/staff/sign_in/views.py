@@ -119,15 +119,17 @@ def emergency(request: HttpRequest) -> HttpResponse:
 
 
 @public
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def sso(request: HttpRequest) -> HttpResponse:
-    """Send somebody to the identity provider. `again` makes it ask who they are even if it knows."""
-    _need_sso()
-    to = own_page(request.GET.get("next", ""))
+    """Send somebody to the identity provider: only who presses the button here, so that no other site begins a session."""
+    need_sso()
+    if request.method != "POST":
+        return redirect(request, settings.LOGIN_URL)
+    to = own_page(request.POST.get("next", ""))
     if not request.user.is_authenticated:
         clear_login(request)
     try:
-        return sso_protocol.start(request, to=to, again="again" in request.GET)
+        return sso_protocol.start(request, to=to)
     except RequestException:
         logger.warning("The identity provider does not answer", exc_info=True)
         form = SignInForm(initial={"next": to})
@@ -138,7 +140,7 @@ def sso(request: HttpRequest) -> HttpResponse:
 @require_safe
 def sso_callback(request: HttpRequest) -> HttpResponse:
     """Where the identity provider sends people back to."""
-    _need_sso()
+    need_sso()
     return sso_protocol.finish(request)
 
 
@@ -159,7 +161,8 @@ def own_page(address: str) -> str:
     return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
-def _need_sso() -> None:
+def need_sso() -> None:
+    """Raise Http404 where there is no single sign-on."""
     if not settings.SSO_ISSUER:
         raise Http404
 

@@ -56,7 +56,7 @@ def test_a_download_asks_and_follows_the_proof(signed_in: Client, person: Staff)
     assert signed_in.session.session_key != key
     assert not StaffSession.objects.filter(session_key=key).exists()
     [event] = Event.objects.filter(tag=Tag.STAFF_PROVED)
-    assert (event.staff_id, event.detail) == (person.pk, {"username": "supervisor"})
+    assert (event.staff_id, event.detail) == (person.pk, {"username": "supervisor", "proven_by": "password"})
 
 
 def test_a_form_leads_back_to_the_page_that_it_was_on(signed_in: Client) -> None:

@@ -1,10 +1,15 @@
-"""The clock of authenticator apps stands still in these tests."""
+"""The clock of authenticator apps stands still in these tests; and a real identity provider for those that need one."""
 
 from collections.abc import Iterator
 
 import pytest
+from pytest_django.fixtures import Settings
 
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from tests.staff.people import make_person
 from tests.staff.sign_in.factors import NOW
+from tests.staff.sign_in.provider import Provider, provider
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +18,35 @@ def clock_of_apps(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from (NOW - 1, NOW, NOW + 1)
 
     monkeypatch.setattr("riskadmin.staff.sign_in.codes.yield_hotp_counters_from_time", periods)
+
+
+@pytest.fixture(scope="session")
+def running_provider() -> Iterator[Provider]:
+    with provider() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_provider: Provider, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    """The identity provider, connected; it knows Sue as `sub-1`."""
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    app = {
+        "provider_id": running_provider.issuer,
+        "name": "Firm",
+        "client_id": "riskadmin",
+        "secret": "secret",
+        "settings": {"server_url": running_provider.issuer, "scope": ["openid", "profile", "email"]},
+    }
+    settings.SSO_ISSUER = running_provider.issuer
+    settings.SSO_NAME = "Firm"
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+    running_provider.knows("sub-1", email="sue@firm.example", email_verified=True, preferred_username="sue", groups=["desk"])
+    return running_provider
+
+
+@pytest.fixture
+def sue() -> Staff:
+    person = make_person(Role.SUPPORT, "sue")
+    person.email = "Sue@firm.example"
+    person.save()
+    return person

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from django.test import Client
+from django.urls import reverse
 
 from riskadmin.local.stack import free_ports, listening
 from tests.waiting import wait_until
@@ -35,6 +37,18 @@ class Provider:
 
 def query_of(address: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+def away(client: Client, sent: dict[str, str] | None = None, *, page: str = "sign_in:sso") -> str:
+    """Press the button that leads to the provider; return the address that the browser is led to."""
+    leaving = client.post(reverse(page), sent or {})
+    assert leaving.status_code == 200, leaving.content.decode()[:2000]
+    return str(leaving.context["address"])
+
+
+def through(client: Client, server: Provider, subject: str = "sub-1", *, page: str = "sign_in:sso", **sent: str) -> Any:
+    """Go to the provider, sign in there, and come back."""
+    return client.get(server.sign_in(away(client, sent, page=page), subject))
 
 
 @contextmanager
