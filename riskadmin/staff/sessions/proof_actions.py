@@ -28,7 +28,7 @@ from riskadmin.staff.sign_in.sso import Claims
 from riskadmin.staff.sign_in.throttle import Outcome
 
 CLOCKS_DIFFER: Final = timedelta(seconds=10)
-"""How far the provider's clock may be off. A sign-in there that is older than the request for a proof by less than this counts, too."""
+"""How far the provider's clock may be off: a sign-in there that is older than the request by less than this counts, too."""
 CODE_WITHIN: Final = timedelta(minutes=5)
 """How long the code of the authenticator app may follow the proof at the identity provider."""
 
