@@ -275,6 +275,7 @@ class Variables(BaseSettings):
     PASSWORD_FORBIDDEN_WORDS: Names = Field(default="", validate_default=True)
     PASSWORD_BREACH_FILE: str = ""
     SECOND_FACTOR_REQUIRED: Literal["", "everyone", "acting", "off"] = ""
+    TOTP_TOLERANCE: int = Field(default=0, ge=0, le=1)
     SSO_ISSUER: Annotated[str, AfterValidator(_issuer)] = ""
     SSO_NAME: str = Field(default="single sign-on", min_length=1, max_length=40)
     SSO_CLIENT_ID: str = ""

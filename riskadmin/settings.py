@@ -201,7 +201,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # the device checks the person, so a passkey is two factors in one
 MFA_TOTP_ISSUER = "riskadmin"
-MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+MFA_TOTP_TOLERANCE = env.TOTP_TOLERANCE
 MFA_RATE_LIMITS = False  # as above
 # Who has to have a second factor: everyone, or everyone who may do more than look. The demo begins without.
 SECOND_FACTOR_REQUIRED = env.SECOND_FACTOR_REQUIRED or ("off" if DEMO else "everyone")

@@ -42,7 +42,7 @@ def add_app(person: Staff, secret: str, typed: str) -> Authenticator | None:
 
 
 def _use_app_code(stored: Authenticator, typed: str) -> bool:
-    """Return whether the app shows this code now, or did just before or will right after, and it is newer than the last."""
+    """Return whether the app shows this code now, or near enough by TOTP_TOLERANCE, and it is newer than the last."""
     counter = _counter_of(decrypt(stored.data["secret"]), typed, after=stored.data["last_counter"])
     if counter is None:
         return False

@@ -1,6 +1,5 @@
 """What matters most asks again who somebody is; a refused request has had no effect."""
 
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,7 +15,7 @@ from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.models import StaffSession
 from riskadmin.staff.sessions.views import FAILURE
 from tests.staff.people import PASSWORD, make_person, make_proof_old
-from tests.staff.sign_in.factors import code, has_app
+from tests.staff.sign_in.factors import AppClock, code, has_app
 
 pytestmark = pytest.mark.django_db
 
@@ -82,9 +81,12 @@ def test_tries_are_limited_with_those_of_the_sign_in(signed_in: Client) -> None:
     assert signed_in.get(FILE).status_code == 303
 
 
-def test_who_has_an_app_proves_with_its_code_too_and_with_each_code_once(signed_in: Client, person: Staff) -> None:
+def test_who_has_an_app_proves_with_its_code_too_and_with_each_code_once(
+    signed_in: Client, person: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
     has_app(person)
-    shown = code(int(time.time() // 30))
+    AppClock().use(monkeypatch)
+    shown = code()
     assert 'name="code"' in signed_in.get(PROVE).content.decode()
     for typed in ({}, {"code": ""}, {"code": "000000" if shown != "000000" else "111111"}):
         assert signed_in.post(PROVE, {"password": PASSWORD, **typed}).status_code == 422

@@ -8,16 +8,15 @@ from pytest_django.fixtures import Settings
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.staff.people import make_person
-from tests.staff.sign_in.factors import NOW
+from tests.staff.sign_in.factors import AppClock
 from tests.staff.sign_in.provider import Provider, provider
 
 
 @pytest.fixture(autouse=True)
-def clock_of_apps(monkeypatch: pytest.MonkeyPatch) -> None:
-    def periods() -> Iterator[int]:
-        yield from (NOW - 1, NOW, NOW + 1)
-
-    monkeypatch.setattr("riskadmin.staff.sign_in.codes.yield_hotp_counters_from_time", periods)
+def app_clock(monkeypatch: pytest.MonkeyPatch) -> AppClock:
+    clock = AppClock()
+    clock.use(monkeypatch)
+    return clock
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Second factors for tests: an authenticator app whose codes a test can compute, with a clock that it sets."""
 
+import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.mfa.utils import encrypt
@@ -9,6 +10,19 @@ from riskadmin.staff.models import Staff
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 NOW = 60_000_000
 """The period that it is now, in half minutes since 1970."""
+
+
+class AppClock:
+    """The clock by which codes are checked; `use` puts it in place of the machine's."""
+
+    def __init__(self) -> None:
+        self.period = NOW
+
+    def time(self) -> float:
+        return self.period * 30 + 29.0
+
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("allauth.mfa.totp.internal.auth.time", self)
 
 
 def code(period: int = NOW, secret: str = SECRET) -> str:

@@ -19,7 +19,7 @@ from riskadmin.staff.sign_in import recovery_codes, throttle
 from riskadmin.staff.sign_in.models import Attempt
 from riskadmin.staff.sign_in.requirement import is_required_of
 from tests.staff.people import PASSWORD, make_person
-from tests.staff.sign_in.factors import NOW, SECRET, code, has_app
+from tests.staff.sign_in.factors import NOW, SECRET, AppClock, code, has_app
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,8 @@ def test_a_wrong_code_is_in_the_trail(client: Client, person: Staff) -> None:
     assert event.detail == {"username": "supervisor", "staff_id": person.pk, "active": True, "step": "second factor"}
 
 
-def test_a_code_works_once(client: Client, person: Staff) -> None:
+def test_a_code_works_once(client: Client, person: Staff, app_clock: AppClock, settings: Settings) -> None:
+    settings.MFA_TOTP_TOLERANCE = 1
     password(client)
     client.post(STEP, {"code": code()})
     thief = Client()
@@ -88,7 +89,17 @@ def test_a_code_works_once(client: Client, person: Staff) -> None:
     assert thief.post(STEP, {"code": code()}).status_code == 422
     assert thief.post(STEP, {"code": code(NOW - 1)}).status_code == 422  # older than the one that was used
     assert not is_signed_in(thief)
+    app_clock.period += 1
     assert thief.post(STEP, {"code": code(NOW + 1)}).status_code == 303
+
+
+def test_a_code_is_taken_only_while_it_is_shown(client: Client, person: Staff, app_clock: AppClock, settings: Settings) -> None:
+    password(client)
+    for shown in (NOW - 1, NOW + 1):
+        assert client.post(STEP, {"code": code(shown)}).status_code == 422
+    settings.MFA_TOTP_TOLERANCE = 1
+    app_clock.period += 1
+    assert client.post(STEP, {"code": code(NOW)}).status_code == 303
 
 
 def test_the_step_alone_proves_nothing(client: Client, person: Staff) -> None:
