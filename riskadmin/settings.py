@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "riskadmin.staff.tokens.bearer.TokenMiddleware",
+    "riskadmin.staff.preferences.middleware.TimeZoneMiddleware",
     "riskadmin.staff.refused_requests.RefusedRequestMiddleware",
     "riskadmin.staff.read_pages.ReadPagesMiddleware",
     "allauth.account.middleware.AccountMiddleware",

@@ -18,6 +18,7 @@ urlpatterns = [
     path("me/tokens/", include("riskadmin.staff.tokens.urls")),
     path("api/v1/", API_URLS),
     path("sessions/", include("riskadmin.staff.sessions.urls")),
+    path("me/preferences/", include("riskadmin.staff.preferences.urls")),
     path("people/", include("riskadmin.staff.people.urls")),
     path("", include("riskadmin.staff.sign_in.urls")),
     path("duty/", include("riskadmin.staff.duty.urls")),

@@ -161,6 +161,8 @@ TABLE = (
     Row("GET", "staff:sign_in", (200, 303, 303, 303, 303)),
     Row("POST", "staff:sign_in", (422, 422, 422, 422, 422), sent=lambda _: {"username": "nobody", "password": "wrong"}),
     Row("POST", "staff:sign_out", (303, 303, 303, 303, 303)),
+    Row("GET", "preferences:page", EVERYBODY_SIGNED_IN),
+    Row("POST", "preferences:page", (302, 303, 303, 303, 303), sent=lambda _: {"time_zone": "UTC"}),
     Row("GET", "sessions:list", EVERYBODY_SIGNED_IN),
     Row("GET", "sessions:prove", EVERYBODY_SIGNED_IN),
     Row("POST", "sessions:prove", (302, 422, 422, 422, 422), sent=lambda _: {"password": "wrong"}),

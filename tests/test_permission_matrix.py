@@ -139,6 +139,7 @@ def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
     sessions = {row.name for row in TABLE if row.name.startswith("sessions:")}
     own = {"tokens:page", "notifications:read", "notifications:read_all", "notifications:settings", "approvals:comment"}
+    own |= {"preferences:page"}
     frame = (
         {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"}
         | {"people:welcome"}

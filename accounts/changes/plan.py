@@ -25,7 +25,7 @@ from accounts.sync.unreadable import attach
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import listed, moment
+from riskadmin.web.formats import in_firm_zone, listed, moment
 
 UNCOUNTED_MAX: Final = 100
 """A change with more targets is submitted only with their number typed."""
@@ -212,7 +212,7 @@ class _Pending:
     def words(self, what: str) -> str:
         """Return why another change of the same target is refused."""
         if self.change_state in CHANGE_AHEAD and self.runs_at:
-            return f"Change {self.change_id} is to run for this {what} at {moment(self.runs_at, display_zone(), seconds=False)}"
+            return f"Change {self.change_id} is to run for this {what} at {in_firm_zone(self.runs_at)}"
         return f"Change {self.change_id} is already on its way for this {what}"
 
 

@@ -70,6 +70,9 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         optional=("why", "whose"),
         tone="warn",
     ),
+    Tag.STAFF_PREFERENCES_SAVED: Declaration(
+        sentence="{actor} chose their time zone and start page",
+    ),
     Tag.STAFF_REQUEST_REFUSED: Declaration(
         sentence="{actor} sent {method} to {path}, and that was refused with status {status}",
         required=("method", "path", "status"),

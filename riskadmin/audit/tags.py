@@ -24,6 +24,7 @@ class Tag(models.TextChoices):
     STAFF_SESSIONS_ENDED = "staff:session:ended", "Sessions ended"
     STAFF_PROVED = "staff:proof:given", "Identity confirmed"
     STAFF_PROOF_REFUSED = "staff:proof:refused", "Identity not confirmed"
+    STAFF_PREFERENCES_SAVED = "staff:preferences:saved", "Preferences saved"
     STAFF_REQUEST_REFUSED = "staff:request:refused", "Request refused"
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"

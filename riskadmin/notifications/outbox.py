@@ -15,7 +15,7 @@ from riskadmin.notifications.models import MailDigest, Message, MessageState, Pr
 from riskadmin.notifications.topics import TOPICS, Channel, Topic
 from riskadmin.staff.duty.queries import stand_ins_for
 from riskadmin.staff.models import Staff
-from riskadmin.web.clock import display_zone
+from riskadmin.web.clock import firm_zone
 
 DAILY_AT: Final = 8
 """The hour of the daily digest, in the zone of the pages."""
@@ -95,7 +95,7 @@ def next_digest(mail_digest: str, now: datetime) -> datetime:
     """Return when the next digest of a kind is sent: at the full hour, or in the morning."""
     if mail_digest == MailDigest.HOURLY:
         return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    here = now.astimezone(display_zone())
+    here = now.astimezone(firm_zone())
     morning = here.replace(hour=DAILY_AT, minute=0, second=0, microsecond=0)
     return morning if morning > here else morning + timedelta(days=1)  # the same hour by the clock, whatever summer time does
 

@@ -3,6 +3,7 @@
 import unicodedata
 from functools import cached_property
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group
 from django.core.exceptions import ValidationError
@@ -59,6 +60,10 @@ class Staff(AbstractBaseUser):
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)  # deactivated instead of deleted: the trail keeps naming them
     date_joined = models.DateTimeField(db_default=Now())
+    time_zone = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )  # a key of the IANA database
+    start_page = models.CharField(max_length=64, blank=True, default="", db_default="")  # the name of its address; "" is Home
     groups = models.ManyToManyField(Group, blank=True, related_name="staff")
 
     objects: ClassVar[StaffManager] = StaffManager()
@@ -86,6 +91,14 @@ class Staff(AbstractBaseUser):
     def display_name(self) -> str:
         """The person's name on pages and in events."""
         return self.get_full_name() or self.username
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone that the person chose; None for the firm's, also if theirs is no longer known."""
+        try:
+            return ZoneInfo(self.time_zone) if self.time_zone else None
+        except (ValueError, OSError, KeyError):
+            return None
 
     @cached_property
     def role_names(self) -> tuple[str, ...]:

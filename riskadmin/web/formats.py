@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from riskadmin.web.clock import firm_zone
+
 MINUS = "\N{MINUS SIGN}"  # as wide as a plus sign, so that columns stay aligned; a hyphen is not
 CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
@@ -76,6 +78,12 @@ def in_zone(at: datetime, zone: tzinfo) -> datetime:
 def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = True) -> str:
     """Write a time in a zone: "2026-11-21 08:03:05". Leave out the seconds where order doesn't matter."""
     return in_zone(at, zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def in_firm_zone(at: datetime) -> str:
+    """Write a time for a text that is stored, in the firm's zone and with its abbreviation: "2026-11-21 08:03 CST"."""
+    zone = firm_zone()
+    return f"{moment(at, zone, seconds=False)} {in_zone(at, zone):%Z}"
 
 
 def between(earliest: datetime, latest: datetime, zone: ZoneInfo) -> str:

@@ -154,7 +154,7 @@ class TestWaiting:
     ) -> None:
         change = ask(support, "unlock", *numbers, at=Timing(runs_at=datetime(2030, 1, 2, 23, 0, tzinfo=UTC)))
         reasons = {row.skip_reason for row in planned("unlock", *numbers).rows}
-        assert reasons == {f"Change {change.pk} is to run for this account at 2030-01-02 17:00"}
+        assert reasons == {f"Change {change.pk} is to run for this account at 2030-01-02 17:00 CST"}
 
     def test_an_emergency_does_not_wait_for_it(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
         make_account(101, "LiquidateOnlyModeImmediately")

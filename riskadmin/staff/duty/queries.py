@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from riskadmin.staff.duty.actions import can_be_on_roster
 from riskadmin.staff.duty.models import Delegation, DutyHours, DutySwitch
 from riskadmin.staff.models import Staff
-from riskadmin.web.clock import display_zone
+from riskadmin.web.clock import firm_zone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Approver:
 def on_duty_among(people: Iterable[Staff], now: datetime) -> set[int]:
     """Return the ids of those of these people who are on duty: by their switch while it counts, else by their hours."""
     ids = [person.pk for person in people]
-    local = now.astimezone(display_zone())
+    local = now.astimezone(firm_zone())
     by_hours = {each.person_id for each in DutyHours.objects.filter(person__in=ids) if each.covers(local)}
     switched = dict(DutySwitch.objects.filter(person__in=ids, until__gt=now).values_list("person_id", "is_on"))
     return {person_id for person_id in ids if switched.get(person_id, person_id in by_hours)}

@@ -15,7 +15,7 @@ from riskadmin.staff.duty.models import Delegation, DutyHours, Weekday
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.web.access import CapabilityMissing, requires, requires_any
-from riskadmin.web.clock import display_zone
+from riskadmin.web.clock import firm_zone
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
 
@@ -122,7 +122,7 @@ def _page(
         "hours_form": hours_form or HoursForm(people=editable),
         "delegation_form": delegation_form or DelegationForm(people=editable, alternatives=[each.person for each in found]),
         "may_edit": bool(editable),
-        "zone": display_zone().key,
+        "zone": firm_zone().key,
     }
     return render(request, "duty/page.html", context, status=status)
 

@@ -17,6 +17,7 @@ from requests import RequestException
 
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
+from riskadmin.staff.preferences.start_pages import start_address
 from riskadmin.staff.queries import person
 from riskadmin.staff.sessions import actions, proof_actions
 from riskadmin.staff.sessions.forms import ProofForm
@@ -27,7 +28,7 @@ from riskadmin.staff.sign_in import passkeys, sso_protocol
 from riskadmin.staff.sign_in.codes import has_app
 from riskadmin.staff.sign_in.forms import PasskeyForm
 from riskadmin.staff.sign_in.requirement import open_unproven
-from riskadmin.staff.sign_in.views import NO_PROVIDER, need_sso, own_page
+from riskadmin.staff.sign_in.views import NO_PROVIDER, need_sso, own_path
 from riskadmin.web.access import PROVE, SIGN_IN, has_recent_proof, mark_of, public, signed_in, signed_in_recently
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
@@ -75,7 +76,7 @@ def prove(request: HttpRequest) -> HttpResponse:
     form = _form(request, request.POST)
     if form.is_valid():
         if _proves(request, form):
-            return redirect(request, own_page(form.cleaned_data["next"]))
+            return redirect(request, own_path(form.cleaned_data["next"]) or start_address(person(request)))
         asked = [name for name in ("password", "code") if name in form.fields]
         if not asked:  # only a passkey or the identity provider would do
             return _ask(request, form, status=UNPROCESSABLE, problem=FAILURE)
@@ -104,7 +105,7 @@ def prove_by_passkey(request: HttpRequest) -> HttpResponse:
         except NotProven as refused:
             problem = str(refused)
         else:
-            return redirect(request, own_page(sent.cleaned_data["next"]))
+            return redirect(request, own_path(sent.cleaned_data["next"]) or start_address(person(request)))
     form = _form(request, initial={"next": request.POST.get("next", "")})
     return _ask(request, form, status=UNPROCESSABLE, problem=problem)
 
@@ -115,7 +116,7 @@ def prove_by_passkey(request: HttpRequest) -> HttpResponse:
 def prove_by_sso(request: HttpRequest) -> HttpResponse:
     """Send somebody to the identity provider, to be asked there who they are."""
     need_sso()
-    to = own_page(request.POST.get("next", ""))
+    to = own_path(request.POST.get("next", ""))
     try:
         return sso_protocol.start(request, to=to, is_proof=True)
     except RequestException:

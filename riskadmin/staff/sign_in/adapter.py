@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 
 from riskadmin.staff.models import Staff
+from riskadmin.staff.preferences.start_pages import start_address
 from riskadmin.staff.sessions import proof_actions
 from riskadmin.staff.sign_in import actions, devices, sso, sso_protocol
 from riskadmin.staff.sign_in.sealing import seal, unseal
@@ -66,10 +67,11 @@ class AccountAdapter(DefaultAccountAdapter):
             actions.sign_out(request, actor=request.user)
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, *, redirect_url: str | None, **_: Any) -> HttpResponse:
-        """Go on to the page that was asked for, and remember that this person has signed in on this browser."""
-        response = redirect(request, redirect_url or settings.LOGIN_REDIRECT_URL)
-        if isinstance(user, Staff):
-            devices.remember(request, response, user)
+        """Go on to the page that was asked for, or their start page; remember that they have signed in on this browser."""
+        if not isinstance(user, Staff):
+            raise TypeError(f"{user!r} is no member of staff.")
+        response = redirect(request, redirect_url or start_address(user))
+        devices.remember(request, response, user)
         return response
 
 

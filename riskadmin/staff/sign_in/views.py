@@ -9,13 +9,15 @@ from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import Login
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render, resolve_url
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from requests import RequestException
 
 from riskadmin.staff.models import Staff
+from riskadmin.staff.preferences.start_pages import start_address
+from riskadmin.staff.queries import person
 from riskadmin.staff.sign_in import actions, passkeys, sso_protocol
 from riskadmin.staff.sign_in.forms import CodeForm, EmergencyForm, PasskeyForm, SignInForm
 from riskadmin.staff.sign_in.stages import SecondFactorStage, pending
@@ -46,15 +48,15 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in page. A failure is answered with 422 and one text. Success redirects to `next`, if it is one of our pages."""
     if request.method != "POST":
         if request.user.is_authenticated:
-            return redirect(request, own_page(request.GET.get("next", "")))
+            return redirect(request, own_path(request.GET.get("next", "")) or start_address(person(request)))
         return _sign_in_page(request, SignInForm(initial={"next": request.GET.get("next", "")}))
     form = SignInForm(request.POST)
     if form.is_valid():
         entered = form.cleaned_data
-        person = actions.check_password(request, username=entered["username"], password=entered["password"])
-        if person:
-            login = Login(user=person, redirect_url=own_page(entered["next"]))
-            return perform_password_login(request, {"username": person.username}, login)
+        found = actions.check_password(request, username=entered["username"], password=entered["password"])
+        if found:
+            login = Login(user=found, redirect_url=own_path(entered["next"]))
+            return perform_password_login(request, {"username": found.username}, login)
         form.add_error(None, FAILURE)
     return _sign_in_page(request, form, status=UNPROCESSABLE)
 
@@ -69,9 +71,9 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _second_factor_page(request, stage, CodeForm())
     form = CodeForm(request.POST)
-    person = stage.login.user
-    if form.is_valid() and isinstance(person, Staff):
-        if actions.check_code(request, person=person, typed=form.cleaned_data["code"]):
+    who = stage.login.user
+    if form.is_valid() and isinstance(who, Staff):
+        if actions.check_code(request, person=who, typed=form.cleaned_data["code"]):
             answer: HttpResponse = stage.exit()  # type: ignore[no-untyped-call]  # allauth's
             return answer
         form.add_error("code", WRONG_CODE)
@@ -90,11 +92,11 @@ def passkey_options(_request: HttpRequest) -> HttpResponse:
 def passkey(request: HttpRequest) -> HttpResponse:
     """Sign in with a passkey alone: at the sign-in page, or as the second step."""
     form = PasskeyForm(request.POST)
-    to = own_page(request.POST.get("next", ""))
+    to = own_path(request.POST.get("next", ""))
     if form.is_valid():
-        person = actions.check_passkey(request, credential=form.cleaned_data["credential"])
-        if person:
-            answer: HttpResponse = perform_login(request, Login(user=person, redirect_url=to))
+        found = actions.check_passkey(request, credential=form.cleaned_data["credential"])
+        if found:
+            answer: HttpResponse = perform_login(request, Login(user=found, redirect_url=to))
             return answer
     again = SignInForm(initial={"next": to})
     return _sign_in_page(request, again, status=UNPROCESSABLE, problem=WRONG_PASSKEY)
@@ -110,9 +112,9 @@ def emergency(request: HttpRequest) -> HttpResponse:
     form = EmergencyForm(request.POST)
     if form.is_valid():
         entered = form.cleaned_data
-        person = actions.check_emergency_code(request, username=entered["username"], typed=entered["code"])
-        if person:
-            answer: HttpResponse = perform_login(request, Login(user=person, redirect_url=own_page("")))
+        found = actions.check_emergency_code(request, username=entered["username"], typed=entered["code"])
+        if found:
+            answer: HttpResponse = perform_login(request, Login(user=found, redirect_url=""))
             return answer
         form.add_error(None, WRONG_EMERGENCY_CODE)
     return render(request, "staff/sign_in/emergency.html", {"form": form}, status=UNPROCESSABLE)
@@ -125,7 +127,7 @@ def sso(request: HttpRequest) -> HttpResponse:
     need_sso()
     if request.method != "POST":
         return redirect(request, settings.LOGIN_URL)
-    to = own_page(request.POST.get("next", ""))
+    to = own_path(request.POST.get("next", ""))
     if not request.user.is_authenticated:
         clear_login(request)
     try:
@@ -153,12 +155,12 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect(request, settings.LOGIN_URL)
 
 
-def own_page(address: str) -> str:
-    """Return the address if it is a path on this site, else the home page's."""
+def own_path(address: str) -> str:
+    """Return the address if it is a path on this site, else an empty text: then people begin with their start page."""
     # A host is not allowed even when it is ours: `next` is never built with one.
     if address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None):
         return address
-    return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return ""
 
 
 def need_sso() -> None:
@@ -178,7 +180,7 @@ def _sign_in_page(request: HttpRequest, form: SignInForm, *, status: int = 200, 
 
 
 def _second_factor_page(request: HttpRequest, stage: SecondFactorStage, form: CodeForm, *, status: int = 200) -> HttpResponse:
-    person = stage.login.user
-    has_passkey = isinstance(person, Staff) and passkeys.passkeys_of(person).exists()
-    context = {"form": form, "next": stage.login.redirect_url, "person": person, "has_passkey": has_passkey}
+    who = stage.login.user
+    has_passkey = isinstance(who, Staff) and passkeys.passkeys_of(who).exists()
+    context = {"form": form, "next": stage.login.redirect_url, "person": who, "has_passkey": has_passkey}
     return render(request, "staff/sign_in/second_factor.html", context, status=status)
