@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,19 +24,19 @@ from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.tags import Tag
 from riskadmin.notifications.lists import MESSAGES
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people.lists import PEOPLE
 from riskadmin.staff.roles import Role
 from riskadmin.web.lists import export
 from riskadmin.web.lists.spec import BadSort, Column, ListSpec
-from tests.accounts.mirrored import make_account, make_active, make_cash, make_category, make_status, make_trader
-from tests.audit.events import write_old
+from tests.accounts.mirrored import make_active, make_cash, make_category, make_trader
 from tests.changes.world import open_item
+from tests.listed_rows import make_accounts, make_changes, make_events, make_people
 from tests.notifications.notices import make_messages
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
-AT = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
 FORMULA = '=HYPERLINK("http://x","y")'
 
 
@@ -67,47 +66,6 @@ class Listed:
     @property
     def url(self) -> str:
         return reverse(self.name)
-
-
-def make_accounts(_: Staff, count: int) -> list[int]:
-    """Accounts of two environments, two of each name."""
-    category, trader = make_category("Gold"), make_trader("ana.garcia", email="ana@firm.example")
-    made = []
-    for number in range(count):
-        environment = "live" if number % 2 else "demo"
-        mine = {"risk_category": category, "trader": trader} if number % 3 == 0 else {}
-        account = make_account(f"EVAL-{number // 2:03}", environment=environment, tradovate_id=90_000 + number, **mine)
-        make_status(account, admin_action="LockTradingImmediately" if number % 2 else "Normal")
-        made.append(account.pk)
-    return made
-
-
-def make_changes(person: Staff, count: int) -> list[int]:
-    """Locks that run and unlocks that wait, of two people."""
-    other = make_person(Role.SUPERVISOR)
-    account = make_active("TARGET")
-    made = []
-    for number in range(count):
-        kind, state = ("lock", ItemState.QUEUED) if number % 2 else ("unlock", ItemState.WAITING)
-        made.append(open_item(person if number % 3 else other, account, kind, state).change_id)
-    return made
-
-
-def make_events(_: Staff, count: int) -> list[int]:
-    """Events of three moments, of one person or of riskadmin, after the one of the sign-in's person."""
-    made: list[int] = []
-    for number in range(3):
-        columns: dict[str, Any] = (
-            {"staff_id": 7, "staff_name": "Sam", "environment": "demo", "account_id": 1, "account_name": "A", "change_id": 4}
-            if number == 1
-            else {}
-        )
-        part = count // 3 + (count % 3 if number == 2 else 0)
-        written = write_old(
-            part, at=AT + timedelta(minutes=number), tag=(Tag.CHANGE_COMMENTED, Tag.CHANGE_APPROVED)[number % 2], **columns
-        )
-        made += [event.pk for event in written]
-    return made
 
 
 LISTS = [
@@ -174,6 +132,22 @@ LISTS = [
         filters={"state": ("failed", "State"), "channel": ("email", "Channel"), "topic": ("expiring", "Topic")},
         bad={"state": "lost", "channel": "pigeon", "topic": "weather"},
         key=lambda message: message.pk,
+    ),
+    Listed(
+        spec=PEOPLE,
+        name="people:list",
+        role=Role.ADMINISTRATOR,
+        sort="username",
+        make=make_people,
+        filters={
+            "role": ("support", "Role"),
+            "account": ("off", "Account"),
+            "signed_in": ("never", "Signed in"),
+            "second_factor": ("has", "Second factor"),
+        },
+        bad={"role": "owner", "account": "x", "signed_in": "often", "second_factor": "three"},
+        key=lambda row: row.person.pk,
+        narrow={"role": "support"},  # without the administrator who looks
     ),
 ]
 EXPORTED = [each for each in LISTS if each.csv_name]

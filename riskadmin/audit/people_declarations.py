@@ -33,6 +33,11 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("username", "staff_id", "factor"),
         tone="warn",
     ),
+    Tag.STAFF_FACTORS_RESET: Declaration(
+        sentence="{actor} removed a second factor of {username}: {factor}[: “{comment}”]",
+        required=("username", "staff_id", "factor", "comment"),
+        tone="warn",
+    ),
     Tag.STAFF_RECOVERY_CODES_MADE: Declaration(
         sentence="{actor} made new recovery codes",
         required=("username", "staff_id", "factor"),

@@ -15,6 +15,7 @@ class Tag(models.TextChoices):
     STAFF_FACTOR_ADDED = "staff:factor:added", "Second factor added"
     STAFF_FACTOR_RENAMED = "staff:factor:renamed", "Passkey renamed"
     STAFF_FACTOR_REMOVED = "staff:factor:removed", "Second factor removed"
+    STAFF_FACTORS_RESET = "staff:factor:reset", "Second factor removed by an administrator"
     STAFF_RECOVERY_CODES_MADE = "staff:recovery_codes:made", "Recovery codes made"
     STAFF_SSO_LINKED = "staff:sso:linked", "Identity linked"
     STAFF_ROLES_FROM_SSO = "staff:roles:synced", "Roles set by single sign-on"

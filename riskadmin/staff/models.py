@@ -60,9 +60,7 @@ class Staff(AbstractBaseUser):
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)  # deactivated instead of deleted: the trail keeps naming them
     date_joined = models.DateTimeField(db_default=Now())
-    time_zone = models.CharField(
-        max_length=64, blank=True, default="", db_default=""
-    )  # a key of the IANA database
+    time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")  # a key of the IANA database
     start_page = models.CharField(max_length=64, blank=True, default="", db_default="")  # the name of its address; "" is Home
     groups = models.ManyToManyField(Group, blank=True, related_name="staff")
 

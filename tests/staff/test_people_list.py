@@ -76,6 +76,7 @@ def test_it_costs_the_same_for_any_number(
     support.staff.add(*people)
     client.force_login(make_person(Role.ADMINISTRATOR))
 
-    # Session, person, their roles, what they could confirm, people, their roles, what waits about them.
-    with django_assert_num_queries(7):
+    # Session, person, their roles, what they could confirm, people, their roles, their second
+    # factors, what waits about them.
+    with django_assert_num_queries(8):
         assert len(client.get(PEOPLE).context["table"].rows) == min(count + 1, 50)

@@ -32,6 +32,7 @@ from riskadmin.staff.people.rights import (
 )
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions import actions as sessions
+from riskadmin.staff.sign_in.requirement import has_second_factor
 
 
 class UsernameTaken(Exception):
@@ -110,8 +111,11 @@ def edit_details(
         return request_rights(actor, origin=origin, person=person, act=Act.SET_EMAIL, email=email, reason=reason)
 
 
-def reset(actor: Staff, *, origin: Origin, person: Staff) -> MadeLink:
-    """End a person's password and sessions, make a one-time link, and write the events. Raises NotAllowed."""
+def reset(actor: Staff, *, origin: Origin, person: Staff, factors_removed_because: str = "") -> MadeLink:
+    """End a person's password and sessions, make a one-time link, and write the events. Raises NotAllowed.
+
+    With a reason for it, their second factors are removed as well, each with its event.
+    """
     with transaction.atomic():
         take_turn()
         by, person = manager_as_now(actor), as_now(person)
@@ -123,7 +127,9 @@ def reset(actor: Staff, *, origin: Origin, person: Staff) -> MadeLink:
             raise NotAllowed(
                 f"{person.display_name} decides about changes or people, so another administrator has to confirm it."
             )
-        return reset_sign_in(person, actor=by.who(), origin=origin)
+        if factors_removed_because and not has_second_factor(person):
+            raise NotAllowed(f"{person.display_name} has no second factor.")
+        return reset_sign_in(person, actor=by.who(), origin=origin, factors_removed_because=factors_removed_because)
 
 
 def withdraw_link(actor: Staff, *, origin: Origin, person: Staff) -> bool:

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.staff.sign_in.requirement import people_with_second_factor
 from riskadmin.web.lists.filters import ListFilters, SelectFilter
 
 NO_ROLE = "none"
+NO_FACTOR = "none"
 
 
 class PeopleFilters(ListFilters):
@@ -20,6 +22,9 @@ class PeopleFilters(ListFilters):
     )
     signed_in = SelectFilter(
         label="Signed in", method="of_sign_in", choices=[("", "Any"), ("never", "Never"), ("once", "At least once")]
+    )
+    second_factor = SelectFilter(
+        label="Second factor", method="of_factor", choices=[("", "Any"), ("has", "Has one"), (NO_FACTOR, "None")]
     )
 
     class Meta:
@@ -39,3 +44,8 @@ class PeopleFilters(ListFilters):
     def of_sign_in(self, rows: QuerySet[Staff], _: str, value: Any) -> QuerySet[Staff]:
         """Return those who have never signed in, or those who have."""
         return rows.filter(last_login__isnull=value == "never")
+
+    def of_factor(self, rows: QuerySet[Staff], _: str, value: Any) -> QuerySet[Staff]:
+        """Return those who have set up a second factor here, or those who have none."""
+        has_one = Exists(people_with_second_factor())
+        return rows.filter(~has_one if value == NO_FACTOR else has_one)

@@ -39,6 +39,33 @@ class ReasonForm(forms.Form):
     reason = VisibleTextField(label="Reason", max_length=RightsRequest.REASON_MAX)
 
 
+class ResetForm(forms.Form):
+    """Whether a reset removes a person's second factors too, and why it is done."""
+
+    factors = forms.BooleanField(
+        label="Remove the second factors too",
+        required=False,
+        help_text="Authenticator app, passkeys and recovery codes, such as when a phone is lost.",
+    )
+    reason = VisibleTextField(label="Reason", max_length=RightsRequest.REASON_MAX, required=False)
+
+    def __init__(self, data: Any = None, *, needs_reason: bool, has_factors: bool) -> None:
+        """A reason is needed if another administrator confirms it, or if factors are removed."""
+        super().__init__(data, auto_id="reset_%s")
+        self._needs_reason = needs_reason
+        if not has_factors:
+            del self.fields["factors"]
+        if not needs_reason and not has_factors:
+            del self.fields["reason"]
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the reason where there has to be one."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if (self._needs_reason or cleaned.get("factors")) and not cleaned.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", "Say why. It stays in the trail.")
+        return cleaned
+
+
 class InviteForm(NamesForm):
     """A new person."""
 

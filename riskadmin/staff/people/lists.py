@@ -9,25 +9,29 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.people.filters import PeopleFilters
 from riskadmin.staff.people.rights import waiting
 from riskadmin.staff.roles import Role
+from riskadmin.staff.sign_in.requirement import factors_in_words
 from riskadmin.web.lists.spec import Column, ListSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A person as a row: their roles in words, and how many requests about them wait for another administrator."""
+    """A person as a row: roles and second factors in words, and how many requests about them wait for an administrator."""
 
     person: Staff
     roles: str
+    factors: str
     waiting: int
 
 
 def _rows(people: Sequence[Staff]) -> list[Row]:
     prefetch_related_objects(people, "groups")
+    factors = factors_in_words(people)
     asked = list(waiting().filter(person__in=people).values_list("person", flat=True))
     return [
         Row(
             person=person,
             roles=", ".join(Role(name).label for name in person.role_names),
+            factors=factors.get(person.pk, "None"),
             waiting=asked.count(person.pk),
         )
         for person in people
@@ -46,6 +50,7 @@ PEOPLE: ListSpec[Row] = ListSpec(
         Column(name="username", label="Username", sort=("username",)),
         Column(name="roles", label="Roles"),
         Column(name="account", label="Account", is_optional=False),
+        Column(name="factors", label="Second factor"),
         Column(name="last", label="Last sign-in", css="nowrap"),
         Column(name="added", label="Added", css="nowrap"),
     ),

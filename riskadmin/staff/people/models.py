@@ -19,6 +19,7 @@ class Act(models.TextChoices):
     ADD_ROLE = "add_role", "Give a role"
     SWITCH_ON = "switch_on", "Switch on"
     RESET = "reset", "Reset the sign-in"
+    RESET_FACTORS = "reset_factors", "Reset the sign-in and remove the second factors"
     SET_EMAIL = "set_email", "Change the e-mail address"
     # What packages above this one do (`further_acts`).
     WIDEN_ACCESS = "widen_access", "Give access to more accounts"

@@ -22,6 +22,8 @@ from riskadmin.staff.people.links import MadeLink, make_link
 from riskadmin.staff.people.models import Act, Purpose, RightsRequest, RightsState
 from riskadmin.staff.roles import Role, capabilities_of
 from riskadmin.staff.sessions.actions import end_sessions
+from riskadmin.staff.sign_in.factor_actions import remove_all
+from riskadmin.staff.sign_in.requirement import has_second_factor
 
 MANAGES: Final = "staff:manage"
 
@@ -249,6 +251,8 @@ def _check(request: RightsRequest) -> None:
         raise NotAllowed(f"{person.display_name} is {state}.")
     if act == Act.ADD_ROLE and request.role in person.role_names:
         raise NotAllowed(f"{person.display_name} has this role already.")
+    if act == Act.RESET_FACTORS and not has_second_factor(person):
+        raise NotAllowed(f"{person.display_name} has no second factor.")
     if act == Act.SET_EMAIL and request.email == person.email:
         raise NotAllowed(f"This is the e-mail address of {person.display_name} already.")
 
@@ -269,6 +273,10 @@ def _do_reset(_: RightsRequest, person: Staff, who: Who, origin: Origin) -> Made
     return reset_sign_in(person, actor=who, origin=origin)
 
 
+def _do_reset_factors(request: RightsRequest, person: Staff, who: Who, origin: Origin) -> MadeLink:
+    return reset_sign_in(person, actor=who, origin=origin, factors_removed_because=request.reason)
+
+
 def _do_set_email(request: RightsRequest, person: Staff, who: Who, origin: Origin) -> None:
     save_details(person, email=request.email, actor=who, origin=origin)
 
@@ -277,12 +285,18 @@ _DO: Final[dict[Act, Callable[[RightsRequest, Staff, Who, Origin], MadeLink | No
     Act.ADD_ROLE: _do_add_role,
     Act.SWITCH_ON: _do_switch_on,
     Act.RESET: _do_reset,
+    Act.RESET_FACTORS: _do_reset_factors,
     Act.SET_EMAIL: _do_set_email,
 }
 
 
-def reset_sign_in(person: Staff, *, actor: Who, origin: Origin) -> MadeLink:
-    """End a locked person's password and sessions, make a one-time link, and write the events. Needs an open transaction."""
+def reset_sign_in(person: Staff, *, actor: Who, origin: Origin, factors_removed_because: str = "") -> MadeLink:
+    """End a locked person's password and sessions, make a one-time link, and write the events. Needs an open transaction.
+
+    With a reason for it, their second factors are removed as well.
+    """
+    if factors_removed_because:
+        remove_all(actor, origin=origin, person=person, reason=factors_removed_because)
     purpose = Purpose.RESET if person.last_login else Purpose.INVITATION
     person.set_unusable_password()
     person.save(update_fields=["password"])

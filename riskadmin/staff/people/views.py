@@ -18,7 +18,7 @@ from riskadmin.staff.duty.actions import can_be_on_roster
 from riskadmin.staff.models import Staff
 from riskadmin.staff.people import actions, links, queries, rights
 from riskadmin.staff.people.filters import PeopleFilters
-from riskadmin.staff.people.forms import TAKEN, DetailsForm, InviteForm, ReasonForm, RoleForm, SwitchOffForm
+from riskadmin.staff.people.forms import TAKEN, DetailsForm, InviteForm, ReasonForm, ResetForm, RoleForm, SwitchOffForm
 from riskadmin.staff.people.link_pages import show_link
 from riskadmin.staff.people.lists import PEOPLE
 from riskadmin.staff.people.models import Act
@@ -26,6 +26,7 @@ from riskadmin.staff.queries import person
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.queries import sessions_of
 from riskadmin.staff.sign_in import actions as sign_in
+from riskadmin.staff.sign_in.requirement import factors_in_words, has_second_factor
 from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.formats import counted
@@ -211,9 +212,16 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 def reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Reset a person's sign-in, or request it, if they decide about something. The answer shows the link, once."""
     whom = get_object_or_404(Staff, pk=pk)
-    if not rights.needs_second_person(whom):
-        return show_link(request, whom, actions.reset(person(request), origin=origin_of(request), person=whom))
-    return _request_with_reason(request, whom, Act.RESET)
+    is_critical = rights.needs_second_person(whom)
+    form = ResetForm(request.POST, needs_reason=is_critical, has_factors=has_second_factor(whom))
+    if not form.is_valid():
+        return _page(request, whom, reset_form=form)
+    with_factors, reason = form.cleaned_data.get("factors", False), form.cleaned_data.get("reason", "")
+    if is_critical:
+        return _request(request, whom, Act.RESET_FACTORS if with_factors else Act.RESET, reason)
+    because = reason if with_factors else ""
+    made = actions.reset(person(request), origin=origin_of(request), person=whom, factors_removed_because=because)
+    return show_link(request, whom, made)
 
 
 @requires("staff:manage", recent_proof=True)
@@ -277,6 +285,7 @@ def _page(
     details_form: DetailsForm | None = None,
     role_form: RoleForm | None = None,
     reason_form: ReasonForm | None = None,
+    reset_form: ResetForm | None = None,
 ) -> HttpResponse:
     viewer, critical = person(request), rights.needs_second_person(whom)
     link = links.open_links_of(whom).first()
@@ -301,7 +310,9 @@ def _page(
         "details_form": details_form or DetailsForm(person=whom, needs_reason=critical),
         "role_form": role_form or RoleForm(person=whom),
         "reason_form": reason_form or ReasonForm(),
+        "factors": factors_in_words([whom]).get(whom.pk, "None"),
+        "reset_form": reset_form or ResetForm(needs_reason=critical, has_factors=has_second_factor(whom)),
         "crumbs": [("People", reverse("people:list"))],
     }
-    is_wrong = any(form is not None for form in (details_form, role_form, reason_form))
+    is_wrong = any(form is not None for form in (details_form, role_form, reason_form, reset_form))
     return render(request, "people/detail.html", context, status=UNPROCESSABLE if is_wrong else 200)

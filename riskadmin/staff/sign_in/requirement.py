@@ -1,17 +1,21 @@
 """Who has to have a second factor, and that they can open nothing until they have proven it."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from riskadmin.staff.models import Staff
 from riskadmin.staff.sign_in import actions
+from riskadmin.staff.sign_in.methods import WORDS
 from riskadmin.web.access import mark_of, restrict
+from riskadmin.web.formats import counted
 from riskadmin.web.htmx import redirect
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -36,6 +40,25 @@ def is_required_of(person: Staff) -> bool:
 def has_second_factor(person: Staff) -> bool:
     """Return whether this person has set up a second factor."""
     return Authenticator.objects.filter(user=person, type__in=SECOND_FACTORS).exists()
+
+
+def people_with_second_factor() -> QuerySet[Authenticator]:
+    """Return the second factors of the person of the outer query, for `Exists`."""
+    return Authenticator.objects.filter(user=OuterRef("pk"), type__in=SECOND_FACTORS)
+
+
+def factors_in_words(people: Iterable[Staff]) -> dict[int, str]:
+    """Return what each of some people has as a second factor, such as "Authenticator app, 2 passkeys"; one query."""
+    found: dict[int, Counter[str]] = {}
+    rows = Authenticator.objects.filter(user__in=people, type__in=SECOND_FACTORS).order_by("pk")
+    for person_id, kind in rows.values_list("user_id", "type"):
+        found.setdefault(person_id, Counter())[kind] += 1
+    return {
+        person_id: ", ".join(
+            counted(kinds[kind], WORDS[kind]) if kinds[kind] > 1 else WORDS[kind] for kind in SECOND_FACTORS if kinds[kind]
+        ).capitalize()
+        for person_id, kinds in found.items()
+    }
 
 
 def is_proven(request: HttpRequest, person: Staff) -> bool:
