@@ -63,7 +63,6 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "path": "Address",
     "process": "Process",
     "position": "Position in the change",
-    "proven_by": "Signed in with",
     "proven_by": "Proven with",
     "purpose": "Purpose",
     "query": "Parameters",
