@@ -181,6 +181,14 @@ class TestOver:
         found = re.search(r'<div id="decision".*?</div>', text_of(answer), re.DOTALL)
         return " ".join(re.sub(r"<[^>]*>", " ", found[0]).split()) if found else ""
 
+    def test_only_a_page_with_buttons_sends_what_they_stand_under(
+        self, client: Client, change: Change, support: Staff, supervisor: Staff
+    ) -> None:
+        sends = 'hx-include="#decision > [name=digest]"'
+        assert sends in text_of(opened(client, supervisor, change))
+        assert sends in text_of(client.get(address("progress", change.pk), {"digest": change.digest}))
+        assert sends not in text_of(opened(client, support, change)), "htmx would complain with each tick"
+
     def test_they_stay_as_long_as_the_person_can_decide(self, client: Client, change: Change, supervisor: Staff) -> None:
         assert self.poll(client, supervisor, change) == ""
 

@@ -145,7 +145,7 @@ def _stands(change_id: int) -> tuple[object, ...]:
     items = Item.objects.filter(change=change_id)
     return (
         Change.objects.values_list("state", flat=True).get(pk=change_id),
-        list(items.order_by("pk").values_list(*fields, Q(not_before=None))),
+        list(items.order_by("pk").annotate(is_due=Q(not_before=None)).values_list(*fields, "is_due")),
         Call.objects.filter(items__in=items).distinct().count(),
     )
 
