@@ -179,6 +179,8 @@ def _edits_requested(change: Change, entry: AuditEntry) -> None:
 
 def _commented(change: Change, entry: AuditEntry) -> None:
     mentioned = people().filter(username__in=entry.detail.get("mentions", ()))
+    if not mentioned:
+        return
     names = listed([each.display_name for each in mentioned])
     text = f"{entry.actor.name}:{_quoted(entry.detail['comment'])}"
     _notify(

@@ -62,8 +62,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Write words one after the other: "a", "a and b", "a, b and c"; there is at least one."""
-    *first, last = words
+    """Write words one after the other: "a", "a and b", "a, b and c"; "" without any."""
+    *first, last = words or [""]
     return f"{', '.join(first)} and {last}" if first else last
 
 

@@ -39,6 +39,11 @@ def marked(text: str) -> str:
     return "".join(f"[U+{ord(each):04X}]" if is_invisible(each) else each for each in text)
 
 
+def marked_sentence(text: str) -> str:
+    """Return a sentence that may quote a text, marked. The isolates that `isolated` put around a name stay."""
+    return "".join(each if each in {_ISOLATE, _END_OF_ISOLATE} else marked(each) for each in text)
+
+
 def isolated(name: str) -> str:
     """Return a name for the middle of a plain text: marked, and if it runs from right to left, isolated from what follows."""
     shown = marked(name)

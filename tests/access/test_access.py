@@ -315,6 +315,12 @@ class TestGivingAccess:
                 rights.confirm(other, origin=ORIGIN, request_id=request.pk)
         assert limit_of(support) == Access(environments=frozenset(), categories=frozenset({programs[1].pk}))
 
+    def test_access_to_nothing_is_shown_as_such(self, client: Client, administrator: Staff, support: Staff) -> None:
+        """The categories of a limit may be gone."""
+        limit(support)
+        client.force_login(administrator)
+        assert "has access to no account" in client.get(reverse("access:limits", args=[support.pk])).content.decode()
+
     def test_the_same_again_writes_nothing(self, administrator: Staff, support: Staff) -> None:
         limit_access(actor=administrator, origin=ORIGIN, person=support, access=None, comment="x")
         assert not Event.objects.filter(tag=Tag.STAFF_ACCESS_SET).exists()

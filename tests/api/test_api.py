@@ -171,6 +171,9 @@ def test_an_account_that_changed_since_the_preview_is_shown_again(program: Progr
         ({"reason_code": "Whim"}, "reason_code"),
         ({"digest": "0"}, "digest"),
         ({"ticket": "\u202e"}, "ticket"),
+        ({"reason_text": "\ud800"}, "reason_text"),
+        ({"reason_text": "\x00"}, "reason_text"),
+        ({"kind": "\ud800"}, "kind"),
     ],
 )
 def test_bad_input_is_refused_at_its_field(program: Program, faulty: dict[str, Any], field: str) -> None:

@@ -20,6 +20,7 @@ from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import requires
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
+from riskadmin.web.visible import isolated
 
 NAME_TAKEN = "Another reason of this kind has this name, perhaps a retired one. Choose another name, or offer that one again."
 
@@ -53,7 +54,7 @@ def add(request: HttpRequest, kind_name: str) -> HttpResponse:
         except actions.NameTaken:
             form.add_error("name", NAME_TAKEN)
         else:
-            messages.success(request, f"You added the reason “{reason.name}”.")
+            messages.success(request, f"You added the reason “{isolated(reason.name)}”.")
             return redirect(request, "reasons:list")
     return _form_page(request, form, kind, None)
 
@@ -78,7 +79,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         except actions.NameTaken:
             form.add_error("name", NAME_TAKEN)
         else:
-            messages.success(request, f"You saved the reason “{reason.name}”.")
+            messages.success(request, f"You saved the reason “{isolated(reason.name)}”.")
             return redirect(request, "reasons:list")
     return _form_page(request, form, named(reason.kind), reason)
 

@@ -95,7 +95,7 @@ class InviteForm(NamesForm):
     def clean_username(self) -> str:
         """Normalise it as it is stored, and refuse one that is taken."""
         username = plain_username(self.cleaned_data["username"])
-        Staff(username=username).clean_fields(exclude=["password"])
+        Staff._meta.get_field("username").clean(username, None)
         if Staff.objects.filter(username=username).exists():
             raise ValidationError(TAKEN)
         return username

@@ -269,13 +269,19 @@ def error_summary(form: BaseForm) -> dict[str, object]:
         {
             "target": f"{bound.auto_id}_0" if _is_group(bound) else bound.id_for_label,
             "label": bound.label,
-            "errors": bound.errors,
+            "errors": error_words(bound.errors),
         }
         for bound in form.visible_fields()
         if bound.errors
     ]
     of_hidden = [error for bound in form.hidden_fields() for error in bound.errors]
-    return {"fields": fields, "others": [*form.non_field_errors(), *of_hidden]}
+    return {"fields": fields, "others": [visible.marked_sentence(str(each)) for each in [*form.non_field_errors(), *of_hidden]]}
+
+
+@register.filter
+def error_words(errors: Iterable[object]) -> str:
+    """Return errors as one text. They may quote what was typed."""
+    return " ".join(visible.marked_sentence(str(each)) for each in errors)
 
 
 def _is_group(bound: BoundField) -> bool:
