@@ -36,6 +36,9 @@ NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
 
 DATABASE = "riskadmin"
 
+NO_DATABASE, NO_REDIS = "postgresql://nobody@127.0.0.1:1/none", "redis://127.0.0.1:1/0"
+"""Addresses at which no one answers."""
+
 PUBLISHING = "CELERY_BROKER_WRITE_URL"
 """Celery itself prefers this variable to its settings."""
 
@@ -108,7 +111,7 @@ def migrate_once() -> Servers:
         servers.postgres = PostgresServer(servers.places, options=FORGETFUL)
         servers.postgres.start()
         servers.postgres.create_database(MIGRATED)
-        env = environment(database_url=servers.postgres.url(MIGRATED), redis_url="redis://127.0.0.1:1/0")
+        env = environment(database_url=servers.postgres.url(MIGRATED), redis_url=NO_REDIS)
         migrate = json.dumps([["migrate", "--no-input"]])
         subprocess.run(
             [sys.executable, "-m", "riskadmin.local.commands", migrate],
@@ -123,6 +126,15 @@ def migrate_once() -> Servers:
         raise
     os.environ[MIGRATED_DATA] = str(servers.postgres.data)
     return servers
+
+
+def compile_once() -> subprocess.Popen[bytes] | None:
+    """Begin to compile every test where none was yet, as on a new machine: each worker would do it, all at the same time."""
+    if sys.dont_write_bytecode or any(PROJECT.glob("tests/__pycache__/conftest.*-pytest-*")):
+        return None
+    command = [sys.executable, "-m", "pytest", "-n", "0", "--collect-only", "--quiet", "--quiet"]
+    env = {**os.environ, "TEST_DATABASE_URL": NO_DATABASE, "TEST_REDIS_URL": NO_REDIS}  # none has to be started
+    return subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def take_migrated_data(postgres: PostgresServer) -> bool:
@@ -190,9 +202,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     namespace = early_config.known_args_namespace
     only_distributes = bool(getattr(namespace, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
     if only_distributes or namespace.help or namespace.version:
-        if only_distributes and "TEST_DATABASE_URL" not in os.environ:
-            early_config.stash[SERVERS_KEY] = migrate_once()
-        _enter(environment(database_url="postgresql://nobody@127.0.0.1:1/none", redis_url="redis://127.0.0.1:1/0"))
+        if only_distributes:
+            compiling = compile_once()
+            if "TEST_DATABASE_URL" not in os.environ:
+                early_config.stash[SERVERS_KEY] = migrate_once()
+            if compiling:
+                compiling.wait()
+        _enter(environment(database_url=NO_DATABASE, redis_url=NO_REDIS))
         return (yield)  # pytest_unconfigure deletes the data also when no worker comes to start
     if worker_index() > 0:
         os.nice(NICE)
