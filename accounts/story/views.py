@@ -45,7 +45,8 @@ def settings_then(request: HttpRequest, environment: str, tradovate_id: int) -> 
     context = {"account": found, "environment": environment, "form": form}
     if not form.is_valid():
         return render(request, "story/settings.html", context, status=UNPROCESSABLE)
-    context["then"] = as_of(found, form.cleaned_data["at"])
+    then = as_of(found, form.cleaned_data["at"])
+    context |= {"then": then, "form": MomentForm(initial={"at": then.at})}
     return render(request, "story/settings.html", context)
 
 
