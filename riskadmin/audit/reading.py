@@ -32,7 +32,9 @@ def record_once(person: Any, tag: Tag, *, origin: Origin, key: str, detail: dict
 
 
 def record_exported(person: Any, *, origin: Origin, page: str, path: str, query: str) -> None:
-    """Write that a person took a file."""
+    """Write that a person took a file, unless the action that gave it has written an event of its own."""
+    if origin.request_id and Event.objects.filter(request_id=origin.request_id).exists():
+        return
     with transaction.atomic():
         detail = {"page": page, "path": path, "query": query}
         record(AuditEntry(tag=Tag.FILE_EXPORTED, actor=person.who(), origin=origin, detail=detail))

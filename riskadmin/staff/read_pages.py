@@ -27,6 +27,9 @@ SENSITIVE: Final = frozenset(
 )
 """Pages whose reading is recorded, at most once for each person, address and hour."""
 
+EMPTY: Final = frozenset({"changes:csv_template"})
+"""Files that have nothing in them."""
+
 PATH_MAX: Final = 200
 QUERY_MAX: Final = 1_000
 
@@ -49,7 +52,7 @@ class ReadPagesMiddleware:
     def _record(request: HttpRequest, person: Staff, response: HttpResponseBase) -> None:
         page = request.resolver_match.view_name if request.resolver_match else ""
         path, query = request.path[:PATH_MAX], request.META.get("QUERY_STRING", "")[:QUERY_MAX]
-        if response.get("Content-Disposition", "").startswith("attachment"):
+        if response.get("Content-Disposition", "").startswith("attachment") and page not in EMPTY:
             record_exported(person, origin=origin_of(request), page=page, path=path, query=query)
         elif page in SENSITIVE:
             detail = {"page": page, "path": path}
