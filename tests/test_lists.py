@@ -165,9 +165,9 @@ def viewer(listed: Listed) -> Staff:
 
 
 @pytest.fixture
-def browser(client: Client, viewer: Staff) -> Client:
+def browser(client: Client, viewer: Staff, listed: Listed) -> Client:
     client.force_login(viewer)
-    client.get(reverse(listed.name))  # so that the event of the first view is there from the beginning
+    client.get(listed.url)  # so that the event of the first view is there from the beginning
     return client
 
 
