@@ -30,6 +30,8 @@ UPLOADS: Final = RateLimitItemPerMinute(30, namespace="uploads")
 SEARCHES: Final = RateLimitItemPerMinute(300, namespace="searches")
 REQUESTS: Final = RateLimitItemPerMinute(600, namespace="requests")
 """Everything that a program sends."""
+REFUSALS_RECORDED: Final = RateLimitItemPerMinute(1, namespace="recorded refusals")
+"""How often the trail gets an event of a program that asks too often, so that it can't be flooded."""
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 Unless = Callable[..., bool]

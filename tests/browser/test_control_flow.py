@@ -106,9 +106,9 @@ def test_many_locks_are_paused_resumed_and_cancelled_midway(live_stack: LiveStac
     page.get_by_role("heading", level=1).scroll_into_view_if_needed()
     check_page(page)
     page.go_back()
-    page.get_by_role("button", name=f"Ask again for {ended['cancelled']} failed").click()
+    page.get_by_role("button", name=f"Ask again for {ended['cancelled']} not carried out").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"{ended['cancelled']} account")
-    expect(page.get_by_role("main")).to_contain_text(f"Failed items of change {change}")
+    expect(page.get_by_role("main")).to_contain_text(f"What was not carried out of change {change}")
 
 
 def is_left_to_people(stack: LiveStack, change: int) -> bool:

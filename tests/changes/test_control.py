@@ -330,12 +330,16 @@ class TestRequestingAgain:
         Item.objects.filter(change=running, state=ItemState.SENDING).update(state=ItemState.SENT)
         Item.objects.filter(change=running, state=ItemState.SENT).update(state=ItemState.APPLIED)
         client.force_login(support)
-        assert "Ask again for 1 failed" in text_of(client.get(reverse("changes:detail", args=[running.pk])))
+        assert "Ask again for 1 not carried out" in text_of(client.get(reverse("changes:detail", args=[running.pk])))
 
         response = client.post(reverse("changes:retry", args=[running.pk]))
         listed = TargetList.objects.get()
         assert response["Location"] == f"{reverse('changes:new', args=['lock'])}?targets={listed.pk}"
-        assert (listed.ids, listed.source, listed.created_by) == ([1], f"Failed items of change {running.pk}", support)
+        assert (listed.ids, listed.source, listed.created_by) == (
+            [1],
+            f"What was not carried out of change {running.pk}",
+            support,
+        )
         page = client.get(response["Location"])
         assert page.status_code == 200
         assert [row.target_id for row in page.context["plan"].sent] == [1]

@@ -8,6 +8,8 @@ from pytest_django.fixtures import Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.states import Direction
+from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.web import rate_limits
@@ -105,6 +107,13 @@ def test_each_token_of_a_program_is_counted_alone(client: Client, person: Staff)
     assert (refused.status_code, set(refused.json())) == (429, {"error", "detail", "fields", "request_id"})
     assert f"Try again in {refused['Retry-After']} second" in refused.json()["detail"]
     assert {program.post("/previews", {**unlock, "kind": "lock"}).status_code for _ in range(TWO + 3)} == {200}
+
+
+def test_a_program_that_asks_too_often_does_not_flood_the_trail(person: Staff) -> None:
+    program = Program(person)
+    assert [program.get("/accounts").status_code for _ in range(6)] == [200, 200, 429, 429, 429, 429]
+    used = Event.objects.filter(tag=Tag.TOKEN_USED).order_by("id")
+    assert [event.detail["status"] for event in used] == [200, 200, 429, 429], "of the refused ones as many as the limit allows"
 
 
 def test_without_redis_no_one_is_limited(client: Client, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

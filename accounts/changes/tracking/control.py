@@ -219,8 +219,10 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
     change = Change.objects.get(pk=change_id)
     items = [] if change.state == ChangeState.PENDING else list(change.items.filter(state__in=ITEM_FAILED).order_by("position"))
     if not items:
-        raise InvalidTransition(f"Change {change.pk} has no failed items that could be asked for again.")
-    return _asked_again(actor, change, items, source=f"Failed items of change {change.pk}", relation=Relation.REPEATS)
+        raise InvalidTransition(f"Change {change.pk} has no items that were not carried out and could be asked for again.")
+    return _asked_again(
+        actor, change, items, source=f"What was not carried out of change {change.pk}", relation=Relation.REPEATS
+    )
 
 
 def taken_over(*, actor: Staff, change_id: int) -> TargetList:

@@ -15,6 +15,7 @@ from riskadmin.staff.tokens.actions import note_use
 from riskadmin.staff.tokens.models import AccessToken
 from riskadmin.staff.tokens.queries import usable
 from riskadmin.staff.tokens.scopes import allowed
+from riskadmin.web import rate_limits
 from riskadmin.web.errors import PROGRAMS
 
 PATH_MAX: Final = 200
@@ -55,7 +56,10 @@ class TokenMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer the request, and record its use of the token before anything of the answer leaves."""
+        """Answer the request, and record its use of the token before anything of the answer leaves.
+
+        Of the requests that are refused because they come too often, one a minute is recorded.
+        """
         if not request.path.startswith(PROGRAMS):
             return self.get_response(request)
         if settings.HTTPS and not request.is_secure():
@@ -68,10 +72,13 @@ class TokenMiddleware:
                 status=HTTPStatus.UNAUTHORIZED,
                 headers={"WWW-Authenticate": 'Bearer realm="riskadmin"'},
             )
-        request.user = Bearer(token)  # type: ignore[assignment]  # what the access marks need of a user
+        bearer = Bearer(token)
+        request.user = bearer  # type: ignore[assignment]  # what the access marks need of a user
         response = self.get_response(request)
-        method, path = request.method or "", request.path[:PATH_MAX]
-        note_use(token, origin=origin_of(request), method=method, path=path, status=response.status_code)
+        too_often = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        if not (too_often and rate_limits.seconds_to_wait(rate_limits.REFUSALS_RECORDED, bearer.counted_as)):
+            method, path = request.method or "", request.path[:PATH_MAX]
+            note_use(token, origin=origin_of(request), method=method, path=path, status=response.status_code)
         return response
 
 
