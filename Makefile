@@ -8,7 +8,7 @@ LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi demo demo-reset backup restore-drill test test-on-dates interleavings examples faults bench lint format screenshots lock sessions clean environment sbom
+.PHONY: help openapi demo demo-reset backup restore-drill test test-on-dates interleavings tamperings examples faults bench lint format screenshots lock sessions clean environment sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-on-dates: environment ## run the tests with the machine's clock at five dat
 
 interleavings: environment ## try random orders of approvals, edits, roles, policies and claims; RUNS=10000
 	@INTERLEAVINGS=$${RUNS:-10000} $(VENV)/python -m pytest -n 0 -q tests/approvals/test_interleavings.py
+
+tamperings: environment ## alter the audit trail in random ways and have the offline verifier find each: RUNS=1200
+	@TAMPERINGS=$${RUNS:-1200} $(VENV)/python -m pytest -n 0 -q tests/audit/proof/test_tampering.py -k unseen
 
 examples: environment ## try many random examples in every test of any input; EXAMPLES=1000
 	@EXAMPLES=$${EXAMPLES:-1000} $(VENV)/python -m pytest -n 2 -m hypothesis $(ARGS)

@@ -23,11 +23,13 @@ task_postrun.connect(note_work)
 
 @worker_init.connect
 @beat_init.connect
-def refuse_excessive_role(**_: object) -> None:
-    """Don't start in production with a role that may do too much in the database."""
+def refuse_to_start(**_: object) -> None:
+    """Don't start in production with a role that may do too much in the database, or without a key to seal the trail with."""
+    from riskadmin.audit.proof.start import refuse_missing_key  # noqa: PLC0415  (needs the settings)
     from riskadmin.database.start import refuse_excess  # noqa: PLC0415  (needs the settings)
 
     refuse_excess()
+    refuse_missing_key()
 
 
 @worker_ready.connect

@@ -6,6 +6,8 @@ Bad ones are refused at start, all of them at once, each with its name and what 
 import json
 import os
 import re
+from base64 import b64decode
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import parseaddr
@@ -23,6 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from riskadmin.audit.proof.verify_export import Key
 from riskadmin.secrecy import Secret, SecretUrl
 from riskadmin.tradovate.addresses import checked_base_url
 from riskadmin.tradovate.errors import WrongEnvironment
@@ -33,6 +36,7 @@ ENVIRONMENTS: Final = {"TRADOVATE_DEMO_URL": Environment.DEMO, "TRADOVATE_LIVE_U
 OTHER_ROLES: Final = ("DATABASE_OWNER_URL", "DATABASE_AUDITOR_URL", "DATABASE_ADMIN_URL")
 ROLES: Final = frozenset({"support", "supervisor", "compliance", "administrator"})
 ISSUER_MAX: Final = 200
+ED25519_BYTES: Final = 32
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKLY: Final = re.compile(
     r"(?P<first>[a-z]{3})(\s*-\s*(?P<last>[a-z]{3}))?\s+(?P<begins>\d\d:\d\d)"
@@ -242,6 +246,21 @@ def _sender(text: str) -> str:
     return text
 
 
+def _signing_key(text: str) -> str:
+    """Check an Ed25519 key as its 32 random bytes in Base64."""
+    with suppress(ValueError):
+        if not text or len(b64decode(text, validate=True)) == ED25519_BYTES:
+            return text
+    raise ValueError("must be 32 random bytes in Base64, as `openssl rand -base64 32` makes them")
+
+
+def _http_address(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
+        raise ValueError("must be an http or https address without a password")
+    return url
+
+
 FROM_FILE: Final = BeforeValidator(_from_file)
 """Marks a secret: a file can hold it, which NAME_FILE names."""
 
@@ -287,6 +306,23 @@ class Variables(BaseSettings):
     SSO_ROLES: Annotated[dict[str, str], BeforeValidator(_roles)] = Field(default="", validate_default=True)
     SSO_SECOND_FACTOR: Names = Field(default="", validate_default=True)
     DEBUG: bool = False
+
+    AUDIT_SIGNING_KEY: Annotated[str, AfterValidator(_signing_key), AfterValidator(Secret), FROM_FILE] = ""
+    AUDIT_PUBLIC_KEYS: Annotated[
+        list[Annotated[str, AfterValidator(lambda text: str(Key.parse(text)))]], BeforeValidator(_names)
+    ] = Field(default="", validate_default=True)
+    AUDIT_ORIGIN: str = Field(default="riskadmin/audit", pattern=r"^[^\s+]{1,100}$")
+    AUDIT_SEAL_SECONDS: int = Field(default=5, ge=1, le=300)
+    AUDIT_ANCHOR_SECONDS: int = Field(default=300, ge=10, le=86_400)
+    AUDIT_ANCHOR_LATE_SECONDS: int = Field(default=3600, ge=60, le=604_800)
+    AUDIT_ANCHOR_FILE: str = ""
+    AUDIT_ANCHOR_S3: Annotated[str, AfterValidator(_http_address)] = ""
+    AUDIT_ANCHOR_S3_REGION: str = "us-east-1"
+    AUDIT_ANCHOR_S3_ACCESS_KEY: str = ""
+    AUDIT_ANCHOR_S3_SECRET_KEY: SecretText = ""
+    AUDIT_ANCHOR_S3_RETAIN_DAYS: int = Field(default=1827, ge=1, le=36_500)
+    AUDIT_ANCHOR_TSA: Annotated[str, AfterValidator(_http_address)] = ""
+    AUDIT_ANCHOR_TSA_CERTIFICATES: str = ""
 
     DATABASE_PASSWORD: SecretText = ""
     DATABASE_URL: Database = Field(default="postgresql://riskadmin_app@127.0.0.1/riskadmin", validate_default=True)

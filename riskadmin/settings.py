@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "riskadmin.database",
     "riskadmin.web",
     "riskadmin.audit",
+    "riskadmin.audit.proof",
     "riskadmin.staff.sign_in",
     "riskadmin.staff.duty",
     "riskadmin.staff.people",
@@ -336,6 +337,10 @@ CELERY_BEAT_SCHEDULE = {
         ("tell-overdue-reviews", "changes.remind_reviews", [], 60, "bulk"),
         ("unused-numbers", "changes.record_unused_numbers", [], 3600, "bulk"),
         ("deliver-messages", "notifications.deliver", [], 5, "bulk"),
+        ("seal", "proof.seal", [], env.AUDIT_SEAL_SECONDS, "bulk"),
+        ("anchor", "proof.anchor", [], 30, "bulk"),
+        ("export", "proof.export", [], 5, "bulk"),
+        ("verify", "proof.verify", [], 86_400, "bulk"),
         ("clean-up", "operations.clean_up", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
@@ -355,6 +360,22 @@ EMAIL_USE_SSL = env.EMAIL_SECURITY == "tls"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.EMAIL_FROM
 WEBHOOK_PRIVATE_ADDRESSES = env.WEBHOOK_PRIVATE_ADDRESSES
+
+# --- Proof of the audit trail (docs/security/proof.md) --------------------------------------------------------------------
+AUDIT_SIGNING_KEY = env.AUDIT_SIGNING_KEY  # signs checkpoints; no one who owns the database may have it
+AUDIT_PUBLIC_KEYS = env.AUDIT_PUBLIC_KEYS  # the public halves of earlier ones
+AUDIT_ORIGIN = env.AUDIT_ORIGIN  # names this trail in each checkpoint
+# Where checkpoints are handed, how often at most, and after how long bulk changes wait for it.
+AUDIT_ANCHOR_SECONDS = env.AUDIT_ANCHOR_SECONDS
+AUDIT_ANCHOR_LATE_SECONDS = env.AUDIT_ANCHOR_LATE_SECONDS
+AUDIT_ANCHOR_FILE = env.AUDIT_ANCHOR_FILE
+AUDIT_ANCHOR_S3 = env.AUDIT_ANCHOR_S3
+AUDIT_ANCHOR_S3_REGION = env.AUDIT_ANCHOR_S3_REGION
+AUDIT_ANCHOR_S3_ACCESS_KEY = env.AUDIT_ANCHOR_S3_ACCESS_KEY
+AUDIT_ANCHOR_S3_SECRET_KEY = env.AUDIT_ANCHOR_S3_SECRET_KEY
+AUDIT_ANCHOR_S3_RETAIN_DAYS = env.AUDIT_ANCHOR_S3_RETAIN_DAYS
+AUDIT_ANCHOR_TSA = env.AUDIT_ANCHOR_TSA
+AUDIT_ANCHOR_TSA_CERTIFICATES = env.AUDIT_ANCHOR_TSA_CERTIFICATES
 
 # --- Telemetry: nothing is sent anywhere unless set -----------------------------------------------------------------------
 SENTRY_DSN = env.SENTRY_DSN

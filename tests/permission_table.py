@@ -474,6 +474,9 @@ TABLE = (
     Row("GET", "notifications:caught_mail", (302, 403, 403, 403, 404)),  # only in the demo
     Row("GET", "audit:list", (302, 403, 403, 200, 403)),
     Row("GET", "audit:print", (302, 403, 403, 200, 403)),
+    Row("GET", "audit:exports", (302, 403, 403, 200, 403)),
+    Row("POST", "audit:exports", (302, 403, 403, 303, 403), sent=lambda _: {"data_format": "csv"}, asks_proof=True),
+    Row("GET", "audit:download", (302, 403, 403, 404, 403), _pk, asks_proof=True),
     Row("GET", "audit:event", (302, 403, 403, 200, 403), lambda world: (world.event.pk,)),
     Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "audit:change_history", EVERYBODY_SIGNED_IN, _pk),

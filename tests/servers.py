@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +179,7 @@ def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
     return {
         **bare_environment(),
         "SECRET_KEY": "only-for-tests-" + "x" * 40,
+        "AUDIT_SIGNING_KEY": b64encode(b"a key that only the tests use...").decode(),
         "SECOND_FACTOR_REQUIRED": "off",  # tests of second factors switch it on
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
         "DATABASE_URL": with_role(database_url, APPLICATION),

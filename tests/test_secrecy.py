@@ -21,6 +21,8 @@ from tests.test_settings import load
 
 VALUES: Final = {
     "SECRET_KEY": "hush-secret-key-" + "k" * 32,
+    "AUDIT_ANCHOR_S3_SECRET_KEY": "hush-bucket",
+    "AUDIT_SIGNING_KEY": "hushauditsigningkey" + "k" * 23 + "A=",
     "SECRET_KEY_FALLBACKS": "hush-fallback-key-" + "k" * 32,
     "ENCRYPTION_KEY": "hush-encryption-key-" + "k" * 32,
     "ENCRYPTION_KEY_FALLBACKS": "hush-encryption-fallback-" + "k" * 32,

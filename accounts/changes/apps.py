@@ -9,8 +9,12 @@ class ChangesConfig(AppConfig):
     label = "changes"
 
     def ready(self) -> None:
-        """Refuse to start with caps that have no effect; tell the packages below about kinds, states and approvals."""
+        """Refuse to start with caps that have no effect; tell the packages below about kinds, states and approvals.
+
+        Approvals are put under proof here, where it is known to which change, and so to which events, they belong.
+        """
         # Models can't be imported before.
+        from accounts.approvals.models import Approval  # noqa: PLC0415
         from accounts.approvals.subjects import register  # noqa: PLC0415
         from accounts.changes.access import visible_events  # noqa: PLC0415
         from accounts.changes.approval import CHANGES  # noqa: PLC0415
@@ -19,8 +23,18 @@ class ChangesConfig(AppConfig):
         from accounts.changes.notices import register_notices  # noqa: PLC0415
         from accounts.changes.states import CHANGE_LOOK, ITEM_LOOK  # noqa: PLC0415
         from riskadmin.audit.access import register as register_condition  # noqa: PLC0415
+        from riskadmin.audit.proof.sources import Source, put_under_proof  # noqa: PLC0415
         from riskadmin.audit.wording import name_states  # noqa: PLC0415
 
+        put_under_proof(
+            Source(
+                Approval,
+                groups={"staff": ("staff_name",), "text": ("comment", "shown", "excluded")},
+                time="made_at",
+                about="row_.request_id IN (SELECT approval_id FROM changes_change WHERE id IN"
+                " (SELECT change_id FROM audit_event JOIN exported USING (id)))",
+            )
+        )
         check_caps(settings.LIMIT_CAPS)
         register_kinds()
         name_fields_of_tables()

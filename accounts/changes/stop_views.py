@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.changes.stop_notices import Notice, Subject, notices
 from accounts.changes.stops import stops_now
+from riskadmin.audit.proof.queries import warnings
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires, signed_in
 from riskadmin.web.htmx import render_page_or_fragment
@@ -46,7 +47,7 @@ def account_stops(request: HttpRequest, environment: str, tradovate_id: int) -> 
 @signed_in
 @require_GET
 def strip(request: HttpRequest) -> HttpResponse:
-    """The worst stop in one line, for the frame: every open page polls this. One query, and Redis."""
+    """The worst stop in one line, for the frame, and what is wrong with the trail's proof: every open page polls this."""
     stops = notices_for(request)
-    context = {"worst": stops[0] if stops else None, "others": len(stops) - 1}
+    context = {"worst": stops[0] if stops else None, "others": len(stops) - 1, "proof": warnings()}
     return render_page_or_fragment(request, "changes/stops_strip.html", "changes/_stops_strip.html", context)

@@ -16,7 +16,24 @@ class ExecutionConfig(AppConfig):
     label = "execution"
 
     def ready(self) -> None:
-        """Have each worker report as soon as it is at work, and finish its work in progress when it is told to stop."""
+        """Have each worker report as soon as it is at work, and finish its work in progress when it is told to stop.
+
+        Calls, and what they carried, are under proof as the trail is.
+        """
+        # Models can't be imported before.
+        from accounts.execution.models import Call, CallItem  # noqa: PLC0415
+        from riskadmin.audit.proof.sources import Source, put_under_proof  # noqa: PLC0415
+
+        of_events = "(SELECT call_id FROM audit_event JOIN exported USING (id))"
+        put_under_proof(
+            Source(
+                Call,
+                groups={"text": ("path", "request_text", "response_text", "note")},
+                complete="row_.state <> 'open'",
+                about=f"row_.id IN {of_events}",
+            )
+        )
+        put_under_proof(Source(CallItem, about=f"row_.call_id IN {of_events}"))
         worker_init.connect(_switch_often)
         worker_ready.connect(_send_heartbeat)
         worker_shutting_down.connect(_stop_soon)

@@ -26,16 +26,21 @@ from accounts.changes.scheduling.timing import closed_until
 from accounts.changes.states import ItemState
 from accounts.changes.tracking.control import suspend_altered
 from accounts.execution.basis import basis
-from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.queue import first_items
-from accounts.execution.settle import item_events, settle
+from accounts.execution.settle import hold, item_events, settle
 from accounts.execution.timing import LEASE, NOT_READ_AGAIN, PERMIT_GOOD_FOR_S
 from accounts.models.guards import broken_rule
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
+from riskadmin.audit.proof.anchors.lateness import outside
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.permit import WritePermit
-from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from riskadmin.web.formats import listed
+
+LOOK_AGAIN_S: Final = 60.0
+"""How long a bulk change waits for anchors before it is asked again."""
 
 CLAIM: Final = """
     WITH made AS (
@@ -118,7 +123,7 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
             if not found:
                 return []
             check_items(change, found)
-            if closed_until(change.window, at):
+            if closed_until(change.window, at) or _waits_for_anchors(change, kind):
                 return []
             refused = refused_items(change, [item for item in found if item.step == 0])  # none stops half done
             items = _still_right(kind, found, read_since, refused, origin)
@@ -153,6 +158,18 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
         )
         for items, call in claimed
     ]
+
+
+def _waits_for_anchors(change: Change, kind: Kind) -> bool:
+    """Hold a bulk change that has not begun while what is sealed of the trail is not handed outside; return whether it waits.
+
+    What has begun goes on, and so does what only removes risk, and everything in the urgent lane.
+    """
+    if change.lane != Lane.BULK or kind.is_protective or CallItem.objects.filter(item__change=change).exists():
+        return False
+    if not (late := outside()).is_late:
+        return False
+    return hold(change.pk, LOOK_AGAIN_S, f"the audit trail has not been handed to {listed(late.late)} in time")
 
 
 def _write(

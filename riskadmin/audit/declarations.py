@@ -420,6 +420,20 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="The process {process} started on {host}",
         required=("process", "host"),
     ),
+    Tag.TRAIL_VERIFIED: Declaration(
+        sentence="{actor} verified the trail: {rows} rows are as sealed", required=("rows", "verified_from"), tone="ok"
+    ),
+    Tag.TRAIL_ALTERED: Declaration(
+        sentence="{actor} verified the trail: it does not match its proof",
+        required=("rows", "verified_from", "findings"),
+        tone="danger",
+    ),
+    Tag.TRAIL_EXPORT_REQUESTED: Declaration(
+        sentence="{actor} requested an export of the trail", required=("export", "filter", "format", "withheld")
+    ),
+    Tag.TRAIL_EXPORT_DOWNLOADED: Declaration(
+        sentence="{actor} downloaded the export {export} of the trail", required=("export", "rows")
+    ),
     Tag.BACKUP_TAKEN: Declaration(
         sentence="{actor} took the backup {backup}",
         required=("backup", "size", "sha256", "taken_at", "deleted_backups"),

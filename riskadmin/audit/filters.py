@@ -44,6 +44,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "command": "Commands on the server",
     "notification": "Notifications",
     "api": "Connection to Tradovate",
+    "proof": "Proof and exports of the trail",
     "operations": "Backups and starts",
 }
 SYSTEM: Final = "system"

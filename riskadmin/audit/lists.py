@@ -1,4 +1,4 @@
-"""The list of audit events. It has no CSV file: an export of the trail would have to be recorded in the trail itself."""
+"""The list of audit events. It has no CSV file: exports of the trail carry proofs, and are recorded (`proof.exporting`)."""
 
 from collections.abc import Sequence
 

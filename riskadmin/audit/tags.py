@@ -156,6 +156,11 @@ class Tag(models.TextChoices):
     CREDENTIALS_TRIED = "api:credentials:tried", "New credentials tried"
     CREDENTIALS_STORED = "api:credentials:stored", "New credentials stored"
     SYSTEM_STARTED = "operations:process:started", "Process started"
+    TRAIL_VERIFIED = "proof:trail:verified", "Trail verified"
+    TRAIL_ALTERED = "proof:trail:altered", "Trail does not match its proof"
+    TRAIL_EXPORT_REQUESTED = "proof:export:requested", "Export of the trail requested"
+    TRAIL_EXPORT_DOWNLOADED = "proof:export:downloaded", "Export of the trail downloaded"
+
     BACKUP_TAKEN = "operations:backup:taken", "Backup taken"
     BACKUP_RESTORED = "operations:backup:restored", "Backup restored"
 

@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -71,6 +72,8 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
     places = prepare(run)
     env = {"PYTHONUNBUFFERED": "1", **os.environ, "DJANGO_SETTINGS_MODULE": "riskadmin.settings"}
     env.setdefault("SECRET_KEY", secret_key(places))
+    env.setdefault("AUDIT_SIGNING_KEY", signing_key(places))
+    env.setdefault("AUDIT_ANCHOR_FILE", str(places.run / "audit-anchors.txt"))
     env.setdefault("DEMO_PASSWORD", "demo")
     env["RISKADMIN_DEMO"] = "true"
     env["STATIC_ROOT"] = str(places.run / "static")
@@ -202,6 +205,15 @@ def secret_key(places: Places) -> str:
     if not file.exists():
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(50))
+    return file.read_text()
+
+
+def signing_key(places: Places) -> str:
+    """Return the key that signs this demo's audit trail, created at its first start."""
+    file = places.run / "audit-signing-key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(b64encode(secrets.token_bytes(32)).decode())
     return file.read_text()
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from riskadmin.local.demo import DATABASE, secret_key
+from riskadmin.local.demo import DATABASE, secret_key, signing_key
 from riskadmin.local.places import PROJECT, Places, prepare
 from riskadmin.local.postgres import APPLICATION, OWNER, PostgresServer
 from riskadmin.local.program import CannotStart
@@ -18,6 +18,7 @@ def settings_of(places: Places) -> dict[str, str]:
     """Return the environment of the demo's processes."""
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "riskadmin.settings", "LOG_FORMAT": "line"}
     env.setdefault("SECRET_KEY", secret_key(places))
+    env.setdefault("AUDIT_SIGNING_KEY", signing_key(places))
     if not env.get("DATABASE_URL"):
         postgres = PostgresServer(places)
         env |= {"DATABASE_URL": postgres.url(DATABASE, APPLICATION), "DATABASE_OWNER_URL": postgres.url(DATABASE, OWNER)}

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.changes.reasons.uploads import forget_uploads
 from accounts.changes.targeting.targets import forget_target_lists
 from accounts.models import SyncRun
+from riskadmin.audit.proof.exporting import forget_exports
 from riskadmin.notifications.models import Message, MessageState
 
 DELETED_AT_ONCE: Final = 10_000
@@ -86,6 +87,12 @@ RULES: Final = (
         what="lists of chosen targets",
         kept="two days; those of a change are in its items",
         delete=forget_target_lists,
+    ),
+    Rule(
+        name="exports",
+        what="files of exports of the audit trail",
+        kept="7 days; that they were made stays in the trail",
+        delete=forget_exports,
     ),
     Rule(
         name="uploads",

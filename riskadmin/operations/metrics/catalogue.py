@@ -53,6 +53,9 @@ READ_AT_SCRAPE: Final = (
     Metric("sign_ins_refused_last_15m", "Sign-ins refused in the last 15 minutes; throttled: after too many", ("throttled",)),
     Metric("trail_writable", "1 if this process may write to the audit trail, else 0"),
     Metric("trail_write_failures_total", "Events that could not be written, in any process; counted in Redis"),
+    Metric("trail_unsealed_seconds", "How long the oldest event has waited to be sealed; 0 if none waits"),
+    Metric("trail_unanchored_seconds", "How long the oldest checkpoint has waited to be handed outside; 0 if none waits"),
+    Metric("trail_altered", "1 if the last verification found that the trail does not match its proof, else 0"),
     Metric("backup_age_seconds", "Since the moment that the last backup holds; absent if the trail has none"),
     Metric("clock_skew_seconds", "PostgreSQL's clock minus this process's"),
 )

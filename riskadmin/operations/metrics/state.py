@@ -24,6 +24,7 @@ from accounts.execution.models import WorkerBeat
 from accounts.gateway import connection as tradovate
 from accounts.models import SyncRun
 from riskadmin.audit.models import Event
+from riskadmin.audit.proof.queries import last_verification, unanchored_s, unsealed_s
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.unwritten import unwritten
 from riskadmin.notifications.models import DUE, MessageState
@@ -196,6 +197,13 @@ def _trail() -> Iterator[Sample]:
     yield "trail_writable", writable, {}
 
 
+def _proof() -> Iterator[Sample]:
+    yield "trail_unsealed_seconds", unsealed_s(), {}
+    yield "trail_unanchored_seconds", unanchored_s(), {}
+    verified = last_verification()
+    yield "trail_altered", verified is not None and verified.tag == Tag.TRAIL_ALTERED, {}
+
+
 def _unwritten() -> Iterator[Sample]:
     yield "trail_write_failures_total", unwritten(), {}
 
@@ -224,6 +232,7 @@ OF_POSTGRESQL: Final[Mapping[str, Callable[[], Iterator[Sample]]]] = {
     "approvals": _approvals,
     "sign_ins": _sign_ins,
     "trail": _trail,
+    "proof": _proof,
     "backup": _backup,
     "clock": _clock,
 }
