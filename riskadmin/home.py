@@ -26,7 +26,7 @@ from accounts.outside.queries import outside_since_yesterday
 from accounts.sync.answer_caps import cuts
 from accounts.sync.id_proof import refuted
 from riskadmin import health
-from riskadmin.audit.proof.queries import standing
+from riskadmin.audit.proof.queries import proof_state
 from riskadmin.notifications.queries import unread_words
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.budget_state import BudgetState
@@ -86,7 +86,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "now": timezone.now(),
         "cuts": cuts(),
         "own_ids": refuted(),
-        "proof": standing(),
+        "proof": proof_state(),
         "runs": SyncRun.objects.order_by("-started_at")[:20],
     }
     return render(request, "home/system.html", context)

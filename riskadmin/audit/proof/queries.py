@@ -22,7 +22,7 @@ UNSEALED = """
 
 
 @dataclass(frozen=True)
-class Standing:
+class ProofState:
     """What the System page shows. `handed` has each configured place with the time of its last checkpoint, if there is one."""
 
     is_on: bool
@@ -38,11 +38,11 @@ class Standing:
         return self.verified is not None and self.verified.tag == Tag.TRAIL_ALTERED
 
 
-def standing() -> Standing:
+def proof_state() -> ProofState:
     """Return how things are now."""
     last = Checkpoint.objects.order_by("-size").only("size", "made_at").first()
     newest = {place.name: Anchor.objects.filter(place=place.name).order_by("-size").first() for place in places()}
-    return Standing(
+    return ProofState(
         is_on=bool(settings.AUDIT_SIGNING_KEY),
         rows=last.size if last else 0,
         sealed_at=last.made_at if last else None,

@@ -26,7 +26,7 @@ from riskadmin.audit.tags import Tag
 
 LEAVES_AT_ONCE: Final = TILE * TILE
 FINDINGS_MAX: Final = 50
-"""Of one kind. More are counted by nobody: the trail is altered."""
+"""Of one kind. More are left out."""
 
 LEAVES: Final = "SELECT position, hash FROM proof_leaf WHERE position >= %s AND position < %s ORDER BY position"
 ROWS: Final = """
