@@ -94,10 +94,12 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
     Tag.TOKEN_MADE: Declaration(
         sentence="{actor} made the access token {token}[ for {scope}][, until {until}]",
         required=("token", "token_id", "username", "scope", "until"),
+        optional=("staff_id",),
     ),
     Tag.TOKEN_REVOKED: Declaration(
         sentence="{actor} revoked the access token {token} of {username}",
         required=("token", "token_id", "username"),
+        optional=("staff_id",),
     ),
     Tag.TOKEN_USED: Declaration(
         sentence="A program with the token {token} of {actor} sent {method} to {path}, answered with status {status}",

@@ -9,6 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from riskadmin.audit.models import Event
+from riskadmin.audit.origin import Origin
+from riskadmin.staff.people import actions as people
+from riskadmin.staff.people import rights
+from riskadmin.staff.people.models import Act
 from riskadmin.staff.roles import Role, all_capabilities
 from riskadmin.staff.tokens.bearer import Bearer
 from riskadmin.staff.tokens.models import AccessToken, Scope
@@ -113,3 +117,36 @@ def test_one_revokes_ones_own_token(client: Client, program: Program) -> None:
     client.post(reverse("tokens:revoke", args=[program.token.pk]))
     assert program.get("/status").status_code == 401
     assert Event.objects.filter(tag="staff:token:revoked", staff_id=program.token.person_id).count() == 1
+
+
+@pytest.mark.parametrize("address", ["end_sessions", "reset", "switch_off"])
+def test_what_ends_a_persons_sessions_ends_their_tokens(client: Client, address: str) -> None:
+    program, other = Program(make_person(Role.SUPPORT, "sam")), Program(make_person(Role.SUPPORT, "other"))
+    administrator, sam = make_person(Role.ADMINISTRATOR, "ada"), program.token.person
+    client.force_login(administrator)
+    assert program.token.hint in client.get(reverse("people:detail", args=[sam.pk])).content.decode()
+
+    assert client.post(reverse(f"people:{address}", args=[sam.pk]), {"comment": "Left"}).status_code < 400
+
+    assert (program.get("/status").status_code, other.get("/status").status_code) == (401, 200)
+    revoked = Event.objects.get(tag="staff:token:revoked")
+    assert (revoked.staff_id, revoked.detail["staff_id"]) == (administrator.pk, sam.pk)
+    page = client.get(reverse("people:detail", args=[sam.pk])).content.decode()
+    assert page.count(f"ada revoked the access token {program.token}") == 1  # only in the history
+
+
+def test_a_token_stays_ended_when_its_person_is_switched_on_again(program: Program) -> None:
+    ada, bob = make_person(Role.ADMINISTRATOR, "ada"), make_person(Role.ADMINISTRATOR, "bob")
+    person, origin = program.token.person, Origin(job="tests")
+    people.switch_off(ada, origin=origin, person=person, to=None, comment="Left")
+    asked = rights.request_rights(ada, origin=origin, person=person, act=Act.SWITCH_ON, reason="Came back")
+    rights.confirm(bob, origin=origin, request_id=asked.pk)
+    person.refresh_from_db()
+    assert (person.is_active, program.get("/status").status_code) == (True, 401)
+
+
+def test_an_administrator_revokes_a_token_on_its_persons_page(client: Client, program: Program) -> None:
+    client.force_login(make_person(Role.ADMINISTRATOR, "ada"))
+    answer = client.post(reverse("tokens:revoke", args=[program.token.pk]), {"back": "person"})
+    assert answer["Location"] == reverse("people:detail", args=[program.token.person_id])
+    assert program.get("/status").status_code == 401

@@ -33,6 +33,7 @@ from riskadmin.staff.people.rights import (
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions import actions as sessions
 from riskadmin.staff.sign_in.requirement import has_second_factor
+from riskadmin.staff.tokens.actions import end_tokens
 
 
 class UsernameTaken(Exception):
@@ -112,7 +113,7 @@ def edit_details(
 
 
 def reset(actor: Staff, *, origin: Origin, person: Staff, factors_removed_because: str = "") -> MadeLink:
-    """End a person's password and sessions, make a one-time link, and write the events. Raises NotAllowed.
+    """End a person's password, sessions and access tokens, make a one-time link, and write the events. Raises NotAllowed.
 
     With a reason for it, their second factors are removed as well, each with its event.
     """
@@ -139,10 +140,12 @@ def withdraw_link(actor: Staff, *, origin: Origin, person: Staff) -> bool:
         return links.withdraw_link(manager_as_now(actor).who(), origin=origin, person=as_now(person))
 
 
-def end_sessions(actor: Staff, *, origin: Origin, person: Staff) -> int:
-    """End a person's sessions, write the event, and return how many there were. Raises NotAllowed."""
+def end_sessions(actor: Staff, *, origin: Origin, person: Staff) -> tuple[int, int]:
+    """End a person's sessions and access tokens, with their events; return how many there were of each. Raises NotAllowed."""
     with transaction.atomic():
-        return sessions.end_sessions(manager_as_now(actor), origin=origin, person=person)
+        by = manager_as_now(actor)
+        tokens = end_tokens(by.who(), origin=origin, person=person)
+        return sessions.end_sessions(by, origin=origin, person=person), tokens
 
 
 def remove_role(actor: Staff, *, origin: Origin, person: Staff, role: Role) -> Sequence[str]:
@@ -164,7 +167,7 @@ def remove_role(actor: Staff, *, origin: Origin, person: Staff, role: Role) -> S
 
 
 def switch_off(actor: Staff, *, origin: Origin, person: Staff, to: Staff | None, comment: str) -> Sequence[str]:
-    """Switch a person off at once: no sign-in, no session, no link. Write the events, and hand over what they had open.
+    """Switch a person off at once: no sign-in, session, token or link. Write the events, and hand over what they had open.
 
     Return what was handed over, in words. The rights end first, in a transaction of their own: whatever happens to the rest,
     the person is off, and `hand_over` can be called again. Raises NotAllowed.
@@ -185,6 +188,7 @@ def switch_off(actor: Staff, *, origin: Origin, person: Staff, to: Staff | None,
         theirs = Q(person=person) | Q(requested_by=person)
         end_requests(theirs, actor=who, origin=origin, why=f"{person.display_name} was switched off")
         links.withdraw_link(who, origin=origin, person=person)
+        end_tokens(who, origin=origin, person=person)  # else they would work again once the person is switched on
         detail = {
             "username": person.username,
             "staff_id": person.pk,

@@ -24,6 +24,7 @@ from riskadmin.staff.roles import Role, capabilities_of
 from riskadmin.staff.sessions.actions import end_sessions
 from riskadmin.staff.sign_in.factor_actions import remove_all
 from riskadmin.staff.sign_in.requirement import has_second_factor
+from riskadmin.staff.tokens.actions import end_tokens
 
 MANAGES: Final = "staff:manage"
 
@@ -262,6 +263,7 @@ def _do_add_role(request: RightsRequest, person: Staff, who: Who, origin: Origin
 
 
 def _do_switch_on(_: RightsRequest, person: Staff, who: Who, origin: Origin) -> None:
+    end_tokens(who, origin=origin, person=person)  # whatever was missed when they were switched off
     person.is_active = True
     person.save(update_fields=["is_active"])
     detail = {"username": person.username, "staff_id": person.pk}
@@ -291,15 +293,16 @@ _DO: Final[dict[Act, Callable[[RightsRequest, Staff, Who, Origin], MadeLink | No
 
 
 def reset_sign_in(person: Staff, *, actor: Who, origin: Origin, factors_removed_because: str = "") -> MadeLink:
-    """End a locked person's password and sessions, make a one-time link, and write the events. Needs an open transaction.
+    """End a locked person's password, sessions and tokens, make a one-time link, and write the events.
 
-    With a reason for it, their second factors are removed as well.
+    Needs an open transaction. With a reason for it, their second factors are removed as well.
     """
     if factors_removed_because:
         remove_all(actor, origin=origin, person=person, reason=factors_removed_because)
     purpose = Purpose.RESET if person.last_login else Purpose.INVITATION
     person.set_unusable_password()
     person.save(update_fields=["password"])
+    end_tokens(actor, origin=origin, person=person)
     detail = {"username": person.username, "staff_id": person.pk, "sessions": end_sessions(actor, origin=origin, person=person)}
     record(AuditEntry(tag=Tag.STAFF_RESET, actor=actor, origin=origin, detail=detail))
     return make_link(actor, origin=origin, person=person, purpose=purpose)

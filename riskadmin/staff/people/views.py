@@ -27,6 +27,8 @@ from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.queries import sessions_of
 from riskadmin.staff.sign_in import actions as sign_in
 from riskadmin.staff.sign_in.requirement import factors_in_words, has_second_factor
+from riskadmin.staff.tokens.models import Scope
+from riskadmin.staff.tokens.queries import usable_tokens_of
 from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.formats import counted
@@ -173,7 +175,11 @@ def switch_off(request: HttpRequest, pk: int) -> HttpResponse:
             to=form.heir,
             comment=form.cleaned_data["comment"],
         )
-        _say(request, f"{whom.display_name} is switched off, and all their sessions have ended.", done)
+        _say(
+            request,
+            f"{whom.display_name} is switched off. All their sessions have ended, and their access tokens are revoked.",
+            done,
+        )
         return redirect(request, "people:detail", pk)
     context = {
         "whom": whom,
@@ -239,10 +245,10 @@ def withdraw_link(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @_refusals_as_conflicts
 def end_sessions(request: HttpRequest, pk: int) -> HttpResponse:
-    """End a person's sessions; they can sign in again."""
+    """End a person's sessions and access tokens; they can sign in again."""
     whom = get_object_or_404(Staff, pk=pk)
-    ended = actions.end_sessions(person(request), origin=origin_of(request), person=whom)
-    messages.success(request, f"{counted(ended, 'session')} ended.")
+    ended, tokens = actions.end_sessions(person(request), origin=origin_of(request), person=whom)
+    messages.success(request, f"{counted(ended, 'session')} ended, {counted(tokens, 'access token')} revoked.")
     return redirect(request, "people:detail", pk)
 
 
@@ -299,6 +305,7 @@ def _page(
         "needs_second_person": critical,
         "has_password": whom.has_usable_password(),
         "sessions": sessions_of(whom),
+        "tokens": [(token, Scope(token.scope).label) for token in usable_tokens_of(whom)],
         "link": link if link and link.expires_at > timezone.now() else None,
         "by_email": links.goes_by_email(whom),
         "waiting": leaving.waiting_of(whom),

@@ -16,8 +16,12 @@ def digest_of(secret: str) -> str:
 
 def usable(secret: str) -> AccessToken | None:
     """Return the token that a program sent; None if there is none, if it was revoked or expired, or its person is inactive."""
-    found = AccessToken.objects.filter(revoked_at=None, expires_at__gt=Now(), person__is_active=True)
-    return found.select_related("person").filter(digest=digest_of(secret)).first()
+    return _in_force().filter(person__is_active=True, digest=digest_of(secret)).first()
+
+
+def usable_tokens_of(person: Staff) -> QuerySet[AccessToken]:
+    """Return a person's tokens that are neither revoked nor expired, newest first. While they are inactive, none works."""
+    return _in_force().filter(person=person)
 
 
 def tokens_of(person: Staff, *, everybody: bool) -> QuerySet[AccessToken]:
@@ -28,3 +32,7 @@ def tokens_of(person: Staff, *, everybody: bool) -> QuerySet[AccessToken]:
     return tokens.annotate(is_usable=Case(When(revoked_at=None, expires_at__gt=Now(), then=True), default=False)).order_by(
         "-is_usable", "-pk"
     )
+
+
+def _in_force() -> QuerySet[AccessToken]:
+    return AccessToken.objects.select_related("person").filter(revoked_at=None, expires_at__gt=Now())

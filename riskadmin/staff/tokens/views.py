@@ -39,13 +39,15 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_POST
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """End a token of one's own, or as an administrator any."""
+    """End a token of one's own, or as an administrator any. The answer leads back to the page that its button is on."""
     token = get_object_or_404(AccessToken.objects.select_related("person"), pk=pk)
     try:
         actions.revoke_token(actor=person(request), origin=origin_of(request), token=token)
     except actions.NotAllowed as error:
         raise CapabilityMissing(actions.MANAGES_ALL) from error
     messages.success(request, f"The token {token.name} is revoked.")
+    if request.POST.get("back") == "person":
+        return redirect(request, "people:detail", token.person_id)
     return redirect(request, "tokens:page")
 
 
