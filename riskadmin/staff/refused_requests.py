@@ -40,7 +40,8 @@ class RefusedRequestMiddleware:
     def _record(request: HttpRequest, person: Staff, status: int) -> None:
         origin = origin_of(request)
         with transaction.atomic():
-            if origin.request_id and Event.objects.filter(request_id=origin.request_id).exists():
+            recorded = Event.objects.filter(request_id=origin.request_id, tag__endswith=":refused")
+            if origin.request_id and recorded.exists():
                 return
             detail = {"method": request.method, "path": request.path[:PATH_MAX], "status": status}
             record(AuditEntry(tag=Tag.STAFF_REQUEST_REFUSED, actor=person.who(), origin=origin, detail=detail))

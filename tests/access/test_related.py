@@ -340,7 +340,7 @@ class TestPages:
         client.post(reverse("access:end_mark", args=[made.pk]), {"comment": "Sold"})
         made.refresh_from_db()
         assert made.ended_at is None
-        assert "requests it: “Sold”" in client.get(reverse("access:related")).content.decode()
+        assert "requests it: “<bdi>Sold</bdi>”" in client.get(reverse("access:related")).content.decode()
         asked, confirm = RightsRequest.objects.get(), "people:decide"
         assert client.post(reverse(confirm, args=[asked.pk, "confirm"])).status_code == 409
         client.force_login(make_person(Role.ADMINISTRATOR, "other"))

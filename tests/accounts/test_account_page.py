@@ -135,7 +135,7 @@ def test_the_panels_of_upper_rooms_are_links_too(support: Client) -> None:
 
     page = text(support, account)
 
-    for name in ("changes:account_panel", "changes:account_actions", "audit:account_history"):
+    for name in ("changes:account_panel", "changes:account_actions", "story:account"):
         address = reverse(name, args=[account.environment, account.tradovate_id])
         assert f'hx-get="{address}"' in page
         assert f'href="{address}"' in page
