@@ -14,6 +14,7 @@ from accounts.changes.reasons.request_fields import WhyForm
 from accounts.changes.states import ItemState, Priority
 from accounts.changes.targeting.csv_table import BYTES_MAX
 from accounts.changes.targeting.name_lookup import is_id
+from accounts.changes.targeting.source import NOWHERE, TargetSource
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 from riskadmin.web.fields import CountField, LinesField
@@ -44,8 +45,7 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
 class AskForm(WhyForm):
     """The reason for a change, when it runs, what has to be confirmed, the one-time key, and the digest of the plan.
 
-    `rows_left_out` is how many rows of the list are not part of the change: then the person has to confirm that this is
-    intended.
+    `source` says what of a list is not part of the change: if anything, the person has to confirm that this is intended.
     """
 
     leave_out = forms.BooleanField(required=False)
@@ -59,11 +59,12 @@ class AskForm(WhyForm):
     form_key = forms.UUIDField(widget=forms.HiddenInput)
     digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, rows_left_out: int = 0, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, source: TargetSource = NOWHERE, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.rows_left_out = rows_left_out
-        rows = f"these {rows_left_out:,} rows" if rows_left_out > 1 else "this row"
-        self.fields["leave_out"].label = f"Leave {rows} out, and go on without"
+        self.source = source
+        count = source.count_left_out
+        what = f"these {source.left_out_words}" if count > 1 else f"this {source.entry_noun}"
+        self.fields["leave_out"].label = f"Leave {what} out, and go on without"
 
     @classmethod
     def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind, **details: Any) -> "AskForm":
@@ -86,10 +87,11 @@ class AskForm(WhyForm):
         }
 
     def clean(self) -> dict[str, Any]:
-        """Require a confirmation if rows are left out."""
+        """Require a confirmation if anything is left out."""
         cleaned = super().clean() or self.cleaned_data
-        if self.rows_left_out and not cleaned.get("leave_out"):
-            self.add_error("leave_out", "Correct the rows and upload them again, or choose to leave them out.")
+        if self.source.left_out and not cleaned.get("leave_out"):
+            correct = "Correct the rows and upload them again" if self.source.is_file else "Correct the list and write it again"
+            self.add_error("leave_out", f"{correct}, or choose to leave them out.")
         return cleaned
 
 

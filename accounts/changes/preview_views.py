@@ -135,12 +135,7 @@ class Asked:
     def form_details(self) -> dict[str, Any]:
         """What the form needs besides what was typed."""
         uploads = own(person(self.request), self.typed.getlist("attached"))
-        return {"kind": self.kind, "rows_left_out": self.rows_left_out, "uploads": uploads}
-
-    @property
-    def rows_left_out(self) -> int:
-        """How many rows of the list have errors or name no target."""
-        return len(targets.source_of(self.chosen).lines_left_out)
+        return {"kind": self.kind, "source": targets.source_of(self.chosen), "uploads": uploads}
 
 
 def largest_request() -> int:
@@ -268,15 +263,13 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
 
 
 def _faults_context(asked: Asked) -> dict[str, Any]:
-    """Return what the page shows before there is a plan: the rows with errors, visible without filling in anything."""
+    """Return what the page shows before there is a plan: the errors in the list, visible without filling in anything."""
     link = asked.chosen.link
     again = reverse("changes:name_targets", args=[asked.kind.name])
     return {
-        "rows_left_out": asked.rows_left_out,
         "sheet": sheet(asked.chosen.problems, asked.shown[1]),
         "tab_url": _address(asked),
         "again_url": f"{again}?copy_of={link.change_id}" if link and link.relation == Relation.COPIES else again,
-        "is_file": bool(asked.chosen.refused_rows.heading),
     }
 
 
@@ -311,7 +304,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     problems = asked.chosen.problems
     tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
     if problems:
-        tabs["left_out"] = ("Rows with errors", asked.rows_left_out)
+        tabs["left_out"] = ("Errors", len(problems))
     wanted, page = asked.shown
     tab = wanted if wanted in tabs else ""
     if not planned.sent and wanted is None:

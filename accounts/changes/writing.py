@@ -169,7 +169,7 @@ def write(
     )
     background.record_attached(change, who, origin)
     if source.left_out:
-        detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}
+        detail = {"source": source.words, "rows": source.count_left_out, **source.left_out_in_short}
         record(AuditEntry(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))
     with connection.cursor() as cursor:
         cursor.execute(COUNT_NOW)

@@ -53,7 +53,7 @@ def number(value: Number, *, always_signed: bool = False) -> str:
     return _sign(exact, always_signed=always_signed) + digits
 
 
-_PLURALS: Final = {"person": "people"}
+_PLURALS: Final = {"person": "people", "entry": "entries"}
 
 
 def counted(count: int, noun: str) -> str:

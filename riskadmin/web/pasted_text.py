@@ -16,6 +16,14 @@ _DASHES: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2
 _QUOTES: Final = "\"'`\N{ACUTE ACCENT}\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u300c\u300d"
 _BRACKETS: Final = "[](){}<>\u3010\u3011"
 
+_COMMAS: Final = r"[0-9]{1,3}(?:,[0-9]{3})+"
+_STOPS: Final = r"[0-9]{1,3}(?:\.[0-9]{3})+"
+_NUMBER: Final = rf"(?:{_COMMAS}(?:\.[0-9]{{1,2}})?|{_STOPS}(?:,[0-9]{{1,2}})?|[0-9]+[.,][0-9]{{1,2}}|[0-9]+)"
+_MARK: Final = r"(?:[-+\u2212][$\u20ac\u00a3]?|[$\u20ac\u00a3][-+\u2212]?)"
+AMOUNT: Final = rf"(?<![\w.,])(?:{_MARK}{_NUMBER}|{_COMMAS}\.[0-9]{{1,2}}|{_STOPS},[0-9]{{1,2}})(?!\w|\.[0-9])"
+"""The pattern of an amount of money: a number with a sign or currency, or with thousands separators and decimals."""
+_AMOUNT: Final = re.compile(AMOUNT)
+
 
 def visible(text: str) -> str:
     """Return a text without invisible characters, with one plain space for each run of spaces, and none at its ends."""
@@ -46,6 +54,11 @@ def bare_names(text: str) -> tuple[str, ...]:
         before = bare
         bare = bare.strip(_QUOTES + _BRACKETS).rstrip(".:!?").strip().removeprefix("#").removeprefix("@")
     return tuple(each for each in dict.fromkeys((cell, unquoted, bare)) if each != text)
+
+
+def is_amount(text: str) -> bool:
+    """Return whether a text is an amount of money, such as -2,024.25 or $1,200: its commas separate nothing."""
+    return _AMOUNT.fullmatch(text) is not None
 
 
 def other_digits(text: str) -> bool:

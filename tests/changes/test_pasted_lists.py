@@ -111,6 +111,25 @@ def test_numbers_that_only_look_like_numbering_are_shown() -> None:
     assert (chosen.ids, [(line, value) for line, value, _, _ in reported(chosen)]) == (BOTH, [(1, "1"), (2, "2")])
 
 
+@pytest.mark.parametrize(
+    "amount", ["-2,024.25", "$1,200", "-$1,200", "2,024.25", "-2.024,25", "-173,79", "\u22122,024", "€-5.50"]
+)
+def test_the_comma_in_an_amount_separates_no_ids(amount: str) -> None:
+    make_account(1)
+    make_account(25)
+    make_account(200)
+    chosen = paste(f"4200001 {amount}\n{amount},4200003\t{amount}")
+    assert chosen.ids == BOTH
+    advice = "No account has this id or name. It is an amount of money. Remove it, or leave it out on purpose"
+    assert reported(chosen) == [(line, amount, "Unknown", advice) for line in (1, 2, 2)]
+
+
+def test_ids_between_commas_are_no_amount() -> None:
+    make_account(1)
+    make_account(200)
+    assert paste("1,200,4200001,-4200003").ids == (1, 200, 4200001)
+
+
 def test_ids_that_lead_nowhere_are_shown_one_by_one() -> None:
     chosen = paste("4200001 4299999 KTR25K-999999")
     assert [(value, fault) for _, value, fault, _ in reported(chosen)] == [("4299999", "Unknown"), ("KTR25K-999999", "Unknown")]

@@ -162,7 +162,8 @@ class TestNothingTaken:
         shown = text_of(page)
         assert "Show what would happen" in shown
         assert "No account has this id or name" in shown
-        assert "can't be used" not in shown
+        assert "1 row of the list can't be used." in shown
+        assert "there is nothing to change" not in shown
 
     def test_more_than_a_page_of_errors_is_paged(self, support_client: Client) -> None:
         at = upload(support_client, "\n".join(["account", *(f"NOBODY{n}" for n in range(250))]).encode())["Location"]

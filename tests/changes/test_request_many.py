@@ -12,6 +12,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import Direction
 from accounts.changes.targeting import targets
+from accounts.changes.targeting.source import Fault
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
@@ -158,7 +159,7 @@ class TestList:
         assert [(label, count) for label, _, _, count in page.context["tabs"]] == [
             ("To send", "1"),
             ("Skipped", "0"),
-            ("Rows with errors", "3"),
+            ("Errors", "3"),
         ]
         faults = text_of(support_client.get(new(), {**query, "tab": "left_out"}))
         assert "Bad value: Enter a number." in faults
@@ -189,13 +190,30 @@ class TestList:
     def test_one_row_with_errors(self, support_client: Client, support: Staff) -> None:
         make_accounts([1])
         said = text_of(support_client.get(new("lock"), {"targets": listed(support, "1 nobody")}))
-        assert "Leave this row out, and go on without" in said
+        assert "Leave this entry out, and go on without" in said
+
+    def test_errors_of_a_pasted_list_are_counted_alike_and_said_above_the_form(
+        self, support_client: Client, support: Staff
+    ) -> None:
+        make_accounts([1])
+        query = {"targets": listed(support, "1\n404 405\n406 -2,024.25")}
+        first = text_of(support_client.get(new("auto_liq_limits"), query))
+        assert first.index("4 entries of the list can't be used.") < first.index("daily_loss_alert_usd")
+        assert first.index("daily_loss_alert_usd") < first.index('id="faults-title"')
+
+        page = support_client.get(new("lock"), {**query, "tab": "left_out"})
+        assert page.context["tabs"][-1][::3] == ("Errors", "4")
+        assert (page.context["source"].faults, page.context["sheet"].total) == (((Fault.UNKNOWN, 4),), 4)
+        assert "Leave these 4 entries out, and go on without" in text_of(page)
+        assert "the list can't be used" not in text_of(page)
+        support_client.post(new("lock"), typed(page, leave_out="on"))
+        assert Event.objects.get(tag="change:rows:left_out").detail["rows"] == 4
 
     def test_only_rows_with_errors(self, support_client: Client, support: Staff) -> None:
         page = support_client.get(new("lock"), {"targets": listed(support, "nobody")})
         said = text_of(page)
         assert page.context["plan"] is None
-        assert "The only row can't be used, so there is nothing to change." in said
+        assert "The only entry can't be used, so there is nothing to change." in said
         assert "No account has this id or name" in said
         assert "reason_code" not in said
 

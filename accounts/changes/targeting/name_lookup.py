@@ -15,7 +15,7 @@ from accounts.models import Account, Trader
 from accounts.models.ids import BIGGEST_ID, AnyOf, with_ids
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from riskadmin.web.pasted_text import bare_names, in_plain_digits, other_digits, visible
+from riskadmin.web.pasted_text import bare_names, in_plain_digits, is_amount, other_digits, visible
 
 _NAME_MAX: Final = 64  # the mirror's column
 _QUOTED_MAX: Final = 60
@@ -189,6 +189,8 @@ def _how_to_write(text: str) -> str:
         return f"Write the id without decimals: {quoted(decimals[1])}"
     if _WITH_SEPARATORS.fullmatch(text):
         return f"Write the id without separators: {quoted(re.sub('[^0-9]', '', text))}"
+    if is_amount(text):
+        return "It is an amount of money. Remove it, or leave it out on purpose"
     if text.lower().rstrip(":") in _TOTALS:
         return "A row of totals is not one of them: delete it"
     return ""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from accounts.changes.kinds.spec import Unit
-from riskadmin.web.pasted_text import visible
+from riskadmin.web.pasted_text import AMOUNT, visible
 
-_BETWEEN_ACCOUNTS: Final = re.compile(r"[,;|\t\r]+")
-_BETWEEN_TRADERS: Final = re.compile(r"[,;\t\r]+")
+_ACCOUNT_PARTS: Final = re.compile(rf"(?:{AMOUNT}|[^,;|\t\r])+")
+_TRADER_PARTS: Final = re.compile(rf"(?:{AMOUNT}|[^,;\t\r])+")
+"""What is between two delimiters; the commas in an amount of money are none."""
 _BULLET: Final = re.compile(r"(?:[^\w\s\"'\[({#@]+\s+)?(?:\[[ xX]?\]\s+)?(?=\S)")
 _NUMBERING: Final = re.compile(r"[(\[]?[0-9]{1,3}[.):\]]+\s+(?=\S)")
 _PREFIX_AND_TAB: Final = re.compile(r"(\s*(?:[^\w\s\"'\[({#@]+|[(\[]?[0-9]{1,3}[.):\]]+))\t+")
@@ -42,8 +43,8 @@ def pasted(text: str, unit: Unit) -> tuple[list[Pasted], bool]:
         found_prefix = _PREFIX_AND_TAB.match(line)
         rest = f"{found_prefix[1]} {line[found_prefix.end() :]}" if found_prefix else line
         rest = _COUNTED.sub("", rest, count=1) if counted else rest
-        between = _BETWEEN_ACCOUNTS if unit == Unit.ACCOUNT else _BETWEEN_TRADERS
-        for part in between.split(rest.strip()):
+        parts = _ACCOUNT_PARTS if unit == Unit.ACCOUNT else _TRADER_PARTS
+        for part in parts.findall(rest.strip()):
             plain = _without_prefix(visible(part))
             if plain:
                 words = tuple(plain.split()) if unit == Unit.ACCOUNT else (plain,)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from accounts.changes.states import Relation
+from riskadmin.web.formats import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +94,27 @@ class TargetSource:
 
     words: str = ""
     left_out: tuple[Problem, ...] = ()
+    is_file: bool = False
 
     @cached_property
     def lines_left_out(self) -> tuple[int, ...]:
         """The lines that are left out, each once, in order."""
         return tuple(sorted({problem.line for problem in self.left_out}))
+
+    @property
+    def count_left_out(self) -> int:
+        """How much is left out: rows of a file, which may have several errors each; else entries, several to a line."""
+        return len(self.lines_left_out) if self.is_file else len(self.left_out)
+
+    @property
+    def entry_noun(self) -> str:
+        """What `count_left_out` counts."""
+        return "row" if self.is_file else "entry"
+
+    @property
+    def left_out_words(self) -> str:
+        """How much is left out, in words: "3 rows"."""
+        return counted(self.count_left_out, self.entry_noun)
 
     @cached_property
     def faults(self) -> tuple[tuple[Fault, int], ...]:

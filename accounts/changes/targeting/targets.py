@@ -119,7 +119,8 @@ def chosen_of(target_list: TargetList) -> TargetSelection:
 
 def source_of(chosen: TargetSelection) -> TargetSource:
     """Return what a change made from it records about it."""
-    return TargetSource(words=chosen.source, left_out=chosen.problems)
+    is_file = bool(chosen.refused_rows.heading)
+    return TargetSource(words=chosen.source, left_out=chosen.problems, is_file=is_file)
 
 
 def forget_target_lists() -> int:
