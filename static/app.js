@@ -256,10 +256,12 @@ function selectBox(box, isRange) {
   showSelection(table);
 }
 
-// Beside the table, in its form: an element [data-selection] that shows while rows are chosen, with their [data-count].
+// Beside the table, in its form, or elsewhere with the form's id: an element [data-selection] that shows while rows are
+// chosen, with their [data-count].
 function showSelection(table) {
   const boxes = boxesOf(table);
-  if (!boxes.length && !table.closest("form")) return; // the bar of another table on the page is not its own
+  const form = table.closest("form");
+  if (!boxes.length && !form) return; // the bar of another table on the page is not its own
   const count = boxes.filter((box) => box.checked).length;
   for (const box of boxes) box.closest("tr").toggleAttribute("data-selected", box.checked);
   const all = $("[data-select-all]", table);
@@ -267,7 +269,8 @@ function showSelection(table) {
     all.checked = count > 0 && count === boxes.length;
     all.indeterminate = count > 0 && count < boxes.length;
   }
-  for (const bar of $$("[data-selection]", table.closest("form") ?? document)) {
+  const elsewhere = form?.id ? $$(`[data-selection="${form.id}"]`) : [];
+  for (const bar of [...$$("[data-selection]", form ?? document), ...elsewhere]) {
     bar.hidden = count === 0;
     for (const place of $$("[data-count]", bar)) place.textContent = count.toLocaleString("en-US");
   }

@@ -23,6 +23,12 @@ CheckPage = Callable[[Page], None]
 Sent = list[tuple[str, list[int], str]]
 DESKTOP, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 
+# Whether a click in the middle of an element gets to it, wherever the page is scrolled to.
+ON_TOP = """element => {
+  const { left, top, width, height } = element.getBoundingClientRect();
+  return document.elementFromPoint(left + width / 2, top + height / 2) === element;
+}"""
+
 
 @pytest.fixture
 def change(support: Staff, sent: Sent) -> Change:
@@ -47,6 +53,17 @@ def test_on_a_phone_effects_and_buttons_are_in_sight_wherever_one_reads(  # noqa
         expect(page.locator("summary", has_text="Reject")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     check_page(page)
+
+    # Rows that are chosen and not left out yet are told of in the bar, where nothing covers the way to leave them out.
+    leave_out = page.get_by_role("button", name="Leave out", exact=True)
+    expect(leave_out).to_be_hidden()
+    page.get_by_label("Choose KTR50K-000003").check()
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        expect(page.locator("#decision")).to_contain_text("1 chosen, not left out yet")
+        assert leave_out.evaluate(ON_TOP), size
+    page.get_by_label("Choose KTR50K-000003").uncheck()
+    expect(leave_out).to_be_hidden()
 
     # Without the number, the browser itself sends nothing.
     button.click()
