@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from django.forms import Field
@@ -12,7 +13,7 @@ from accounts.approvals.states import RequestState
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item
-from accounts.changes.scheduling.timing_form import When
+from accounts.changes.scheduling.timing_form import Lasts, When
 from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.targeting.source import Link
 from accounts.changes.targeting.targets import TargetSelection
@@ -73,7 +74,10 @@ def as_typed(change: Change, kind: Kind) -> dict[str, str]:
     elif change.runs_at:
         typed["when"] = When.AT.value
     if change.runs_at:
-        typed["runs_at"] = f"{change.runs_at.astimezone(display_zone()):%Y-%m-%dT%H:%M}"
+        typed["runs_at"] = _typed_time(change.runs_at)
+    end = change.followers.filter(relation=Relation.ENDS).first()
+    if end and end.runs_at:
+        typed |= {"lasts": Lasts.UNTIL.value, "ends_at": _typed_time(end.runs_at)}
     if change.review_by:
         typed["review_by"] = f"{change.review_by:%Y-%m-%d}"
     return typed
@@ -82,5 +86,9 @@ def as_typed(change: Change, kind: Kind) -> dict[str, str]:
 def _typed(field: Field | None, value: Any) -> str:
     if isinstance(field, LocalTimeField) and isinstance(value, str):
         at = field.to_python(value)
-        return f"{at.astimezone(display_zone()):%Y-%m-%dT%H:%M}" if at else ""
+        return _typed_time(at) if at else ""
     return str(value)
+
+
+def _typed_time(at: datetime) -> str:
+    return f"{at.astimezone(display_zone()):%Y-%m-%dT%H:%M}"

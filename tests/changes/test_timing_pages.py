@@ -9,6 +9,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from accounts.changes.editing import as_typed
 from accounts.changes.forms import AskForm
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
@@ -104,6 +105,13 @@ class TestLocks:
                 "ends_at",
                 "That is before it begins.",
             ),
+            # Nothing that was filled in is dropped silently.
+            ({"ends_at": "2026-11-20T17:00"}, "ends_at", "Choose that, or clear this."),
+            ({"lasts": "session_end", "ends_at": "2026-11-20T17:00"}, "ends_at", "Choose that, or clear this."),
+            ({"lasts": "session_end", "review_by": "2026-11-30"}, "review_by", "Only a lock without an end is reviewed."),
+            ({"runs_at": "2026-11-20T18:00"}, "runs_at", "Choose one of them, or clear this."),
+            ({"when": "session_end", "runs_at": "2026-11-20T18:00"}, "runs_at", "Choose one of them, or clear this."),
+            ({"when": "at", "runs_at": "2026-11-20T18:00", "goes_on": "on"}, "goes_on", "Choose it, or clear this."),
         ],
     )
     def test_impossible_times_are_refused_at_their_field(
@@ -114,6 +122,12 @@ class TestLocks:
         assert words in str(answer.context["form"].errors[field])
         assert answer.context["form"]["reason_text"].value() == "Asked for by hand"
         assert not Change.objects.exists()
+
+    def test_edited_it_keeps_its_end(self, browser: Client) -> None:
+        fields = {"lasts": "until", "ends_at": "2026-11-20T17:00"}
+        asked(browser, "lock", **fields)
+        filled_in = as_typed(Change.objects.get(relation=""), KINDS["lock"])
+        assert filled_in | fields == filled_in
 
     def test_the_account_says_when_it_ends(self, browser: Client) -> None:
         asked(browser, "lock", lasts="session_end")
@@ -137,7 +151,6 @@ class TestTimes:
                 {"when": "window", "runs_at": "2026-11-21T12:00"},
                 (datetime(2026, 11, 21, 18, 0, tzinfo=UTC), Window.OUTSIDE_TRADING, False),
             ),
-            ({"when": "", "goes_on": "on"}, (None, Window.ANY, False)),
         ],
     )
     def test_when_it_runs(

@@ -40,6 +40,23 @@ class Lasts(models.TextChoices):
     UNTIL = "until", "Until a time"
 
 
+_COUNTS_WITH: Final = {
+    "runs_at": (
+        "when",
+        (When.AT, When.WINDOW),
+        "This only counts with “At a time” or a window. Choose one of them, or clear this.",
+    ),
+    "goes_on": ("when", (When.WINDOW,), "This only counts with a window. Choose it, or clear this."),
+    "ends_at": ("lasts", (Lasts.UNTIL,), "This only counts with “Until a time”. Choose that, or clear this."),
+    "review_by": (
+        "lasts",
+        (Lasts.OPEN,),
+        "Only a lock without an end is reviewed. Choose “Until somebody unlocks”, or clear this.",
+    ),
+}
+"""Fields that only count with some choices of another one, and what to do about one that is filled in with another choice."""
+
+
 class TimingForm(forms.Form):
     """When a change runs and how long it lasts; `timing` returns it once the form is valid."""
 
@@ -108,8 +125,11 @@ class TimingForm(forms.Form):
             _choice_field(self, field).choices = [(value, words.get(value, label)) for value, label in _choices(self, field)]
 
     def clean(self) -> dict[str, Any]:
-        """Compute the times that were chosen."""
+        """Compute the times that were chosen; refuse what was filled in and would not count."""
         cleaned = super().clean() or self.cleaned_data
+        for name, (choice, counts_with, what_to_do) in _COUNTS_WITH.items():
+            if cleaned.get(name) and choice in cleaned and cleaned[choice] not in counts_with:
+                self.add_error(name, what_to_do)
         runs_at, window = self._runs(cleaned)
         ends_at = self._ends(cleaned, runs_at)
         review_by = None
