@@ -57,7 +57,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "unknown": queries.unknown_items(viewer)[:RECENT],
         "unknown_count": queries.unknown_items(viewer).count(),
         "recent": CHANGES.panel(
-            queries.listed(visible_changes(Change.objects.order_by("-pk"), viewer)[:RECENT]), caption="Latest changes"
+            queries.listed(visible_changes(Change.objects.select_related("approval").order_by("-pk"), viewer)[:RECENT]),
+            caption="Latest changes",
         ),
         "decides": viewer.may("changes:decide"),
         "outside": outside_since_yesterday(viewer) if viewer.may("accounts:view") else None,

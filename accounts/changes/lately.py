@@ -47,7 +47,7 @@ def lately(change: Change, targets: Sequence[str]) -> Lately:
     found = list(items.values_list("change_id", "target"))
     counts = Counter(number for number, _ in found)
     named = sorted(counts, reverse=True)[:CHANGES_NAMED]
-    changes = Change.objects.in_bulk(named)
+    changes = Change.objects.select_related("approval").in_bulk(named)
     return Lately(
         changes=tuple(
             EarlierChange(change=changes[number], kind=for_stored(changes[number]), targets=counts[number]) for number in named

@@ -8,7 +8,7 @@ from riskadmin.web.lists.spec import Column, CsvColumn, ListSpec
 
 
 def _state(row: Listed) -> str:
-    words = row.wait.words if row.wait else row.change.get_state_display()
+    words = row.wait.words if row.wait else row.change.state_label
     words = f"{words}, suspended" if row.is_suspended else words
     return f"{words}, with unknown outcomes" if row.has_unknown else words
 

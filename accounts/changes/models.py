@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.approvals.models import ApprovalRequest
+from accounts.approvals.states import RequestState
 from accounts.changes.states import (
     CHANGE_STARTED,
     ITEM_AS_INTENDED,
@@ -134,6 +135,16 @@ class Change(models.Model):
     def waits(self) -> bool:
         """Whether it begins at a time, or within a window, and not as soon as it is approved."""
         return self.runs_at is not None or bool(self.window)
+
+    @property
+    def is_sent_back(self) -> bool:
+        """Whether an approver asked for edits: its state is that of a rejected one. Reads its request."""
+        return self.state == ChangeState.REJECTED and self.approval.state == RequestState.EDITS_REQUESTED
+
+    @property
+    def state_label(self) -> str:
+        """Its state in words; those of its request if it was sent back."""
+        return RequestState.EDITS_REQUESTED.label if self.is_sent_back else ChangeState(self.state).label
 
     @property
     def decided_as(self) -> ChangeState:

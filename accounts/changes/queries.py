@@ -79,7 +79,7 @@ class Progress:
     def title(self) -> str:
         """The browser tab's title, which shows a change's end while the person does something else."""
         so_far = f", {self.settled:,} of {self.total:,}" if self.is_open and self.total > 1 else ""
-        return f"Change {self.change.pk} {self.change.get_state_display().lower()}{so_far}"
+        return f"Change {self.change.pk} {self.change.state_label.lower()}{so_far}"
 
     @property
     def total(self) -> int:
@@ -278,7 +278,7 @@ def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:
 
 def followers(change: Change, viewer: Staff | None = None) -> QuerySet[Change]:
     """Return the changes that came from an earlier one, as far as somebody sees them, oldest first."""
-    return visible_changes(change.followers.all(), viewer).order_by("pk")
+    return visible_changes(change.followers.select_related("approval"), viewer).order_by("pk")
 
 
 def why_not_carried_on(change: Change) -> str:

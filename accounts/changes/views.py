@@ -175,7 +175,9 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "resume_refusal": control.refuses_to_resume(viewer, change),
         "resume_asks_proof": control.resuming_may_liquidate(change),
         "may_take_over": may_settle(viewer, change),
+        # Who is asked for edits makes them: asking again for the same would only come back again.
         "may_retry": following.failed
+        and not change.is_sent_back
         and not following.moves
         and following.change.state != ChangeState.PENDING
         and may(request, following.kind.capability),
@@ -210,7 +212,9 @@ def change_list(request: HttpRequest) -> HttpResponse:
     filters, shown = _list(request)
     context: dict[str, Any] = {"may_ask": any(may(request, kind.capability) for kind in KINDS.values())}
     if shown.is_valid:
-        page = keyset(visible_changes(filters.qs, person(request)), shown.order, request.GET.get("cursor"))
+        page = keyset(
+            visible_changes(filters.qs, person(request)).select_related("approval"), shown.order, request.GET.get("cursor")
+        )
         context |= {
             "page": page,
             "table": shown.table(page.rows, caption=f"Changes, {shown.age_order} first"),

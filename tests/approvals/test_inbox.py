@@ -258,6 +258,14 @@ class TestCameBack:
         assert count(client, support) == 1
         home = client.get(reverse("home"))
         assert [row.request.pk for row in home.context["returned"].rows] == [change.approval_id]
+        # Every page says the same of it, and the way on is to edit it.
+        shown = client.get(reverse("changes:detail", args=[change.pk]))
+        assert f"Change {change.pk} edits requested" in read_aloud(shown)
+        assert shown.context["may_edit"]
+        assert "Ask again for" not in read_aloud(shown)
+        assert client.post(reverse("changes:retry", args=[change.pk])).status_code == 409
+        for page in (shown, client.get(reverse("changes:list")), home):
+            assert "An approver rejected it" not in page.content.decode()
         edit = reverse("changes:edit", args=[change.pk])
         page = client.get(edit)
         assert page.context["form"]["text"].value() == "KTR50K-000101\nKTR50K-000102"

@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.approvals.states import VERDICT_LOOK, Verdict
+from accounts.approvals.states import REQUEST_LOOK, VERDICT_LOOK, RequestState, Verdict
 from accounts.changes.effects import COMPARED, MEASURES, ChangeEffects, Measure
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State, StoredKind
@@ -33,6 +33,14 @@ def change_state(value: str) -> SafeString:
     """Draw a change's state."""
     known = ChangeState(value)
     return drawn(known.label, CHANGE_LOOK[known])
+
+
+@register.simple_tag
+def state_of(change: Change) -> SafeString:
+    """Draw the state of a change; one that was sent back is told from a rejected one, as on the pages of approvals."""
+    if change.is_sent_back:
+        return drawn(change.state_label, REQUEST_LOOK[RequestState.EDITS_REQUESTED])
+    return change_state(change.state)
 
 
 @register.simple_tag

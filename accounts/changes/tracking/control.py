@@ -216,7 +216,9 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
 
     The result is a new change, planned and approved again under the actor's rights. Raises NotAllowed, InvalidTransition.
     """
-    change = Change.objects.get(pk=change_id)
+    change = Change.objects.select_related("approval").get(pk=change_id)
+    if change.is_sent_back:
+        raise InvalidTransition(f"Edits of change {change.pk} were requested. {change.requested_by_name} can edit it.")
     items = [] if change.state == ChangeState.PENDING else list(change.items.filter(state__in=ITEM_FAILED).order_by("position"))
     if not items:
         raise InvalidTransition(f"Change {change.pk} has no items that were not carried out and could be asked for again.")
@@ -275,7 +277,7 @@ def _there(change_id: int, states: set[ChangeState], what: str) -> Change:
     """Lock a change and return it. Raises InvalidTransition if it is in none of these states."""
     change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
     if change.state not in states:
-        raise InvalidTransition(f"Change {change.pk} can't {what} any more: it is {ChangeState(change.state).label.lower()}.")
+        raise InvalidTransition(f"Change {change.pk} can't {what} any more: it is {change.state_label.lower()}.")
     return change
 
 
