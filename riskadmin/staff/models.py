@@ -11,9 +11,10 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 
+from riskadmin.audit.access import sees_everything
 from riskadmin.audit.origin import Who
 from riskadmin.database.privileges import hidden_from_auditor, kept
-from riskadmin.staff.roles import Role, capabilities_of
+from riskadmin.staff.roles import OF_EVERY_ACCOUNT, Role, capabilities_of
 
 USERNAME_MAX = 64
 
@@ -110,6 +111,8 @@ class Staff(AbstractBaseUser):
 
     def may(self, capability: str) -> bool:
         """Return whether this person has `capability`. There is no superuser who bypasses this."""
+        if capability in OF_EVERY_ACCOUNT and not sees_everything(self):
+            return False
         return capability in self.capabilities
 
     def who(self) -> Who:

@@ -29,7 +29,10 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "changes:view": ("see changes", frozenset(Role)),
     "changes:decide": ("approve or reject changes", frozenset({Role.SUPERVISOR})),
     "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),
-    "notifications:manage": ("manage the outbox and webhooks", frozenset({Role.ADMINISTRATOR})),
+    "notifications:manage": (
+        "manage the outbox and webhooks, with access to every account",
+        frozenset({Role.ADMINISTRATOR}),
+    ),
     "policy:view": ("see the policy", frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})),
     "reasons:manage": ("manage the firm's own reasons", frozenset({Role.ADMINISTRATOR})),
     "policy:edit": ("propose changes of the policy", frozenset({Role.ADMINISTRATOR})),
@@ -49,6 +52,9 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
 }
 """Each capability, what it allows in words ("It needs the permission to …"), and the roles that have it."""
+
+OF_EVERY_ACCOUNT: Final = frozenset({"notifications:manage"})
+"""Capabilities that nobody has whose access is limited: messages of the whole firm name changes of any account."""
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
     role: frozenset(capability for capability, (_, roles) in _GRANTED.items() if role in roles) for role in Role

@@ -29,7 +29,7 @@ from accounts.models import Account, RiskCategory, Trader
 from accounts.pages.filters import AccountFilters
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
-from riskadmin.notifications.models import Message
+from riskadmin.notifications.models import Message, Webhook
 from riskadmin.staff.models import Staff
 from riskadmin.staff.people import rights
 from riskadmin.staff.people.models import RightsRequest, RightsState
@@ -372,3 +372,20 @@ def test_the_list_of_accounts_costs_one_query_more(
         client.get(reverse("accounts:list"))
     asked = [each["sql"] for each in captured.captured_queries if "access_accesslimit" in each["sql"]]
     assert len(asked) == 1
+
+
+def test_the_messages_of_the_whole_firm_are_closed_to_a_limited_administrator(client: Client) -> None:
+    """A webhook of theirs would get changes outside their access, and the outbox lists those messages."""
+    administrator = make_person(Role.ADMINISTRATOR)
+    client.force_login(administrator)
+    outbox, webhooks = reverse("notifications:outbox"), reverse("notifications:webhooks")
+    assert outbox in client.get(reverse("notifications:list")).content.decode()
+    limit(administrator, environments=["live"])
+    assert outbox not in client.get(reverse("notifications:list")).content.decode()
+    adds = {"name": "own", "url": "https://hooks.example.com/x", "shape": "json", "topics": ["approval_needed"]}
+    for response in (client.get(outbox), client.get(webhooks), client.post(webhooks, adds)):
+        assert response.status_code == 403
+        assert "manage the outbox and webhooks, with access to every account" in response.content.decode()
+    assert not Webhook.objects.exists()
+    refused = Event.objects.get(tag=Tag.STAFF_REQUEST_REFUSED)
+    assert (refused.staff_id, refused.detail["path"]) == (administrator.pk, webhooks)

@@ -79,7 +79,6 @@ ABOUT_NO_ACCOUNT: Final = {
 
 SENT_BEFORE: Final = {
     "notifications:list": "what somebody got while it was within their access",
-    "notifications:outbox": "what was sent, to anyone; it names changes, and no account",
 }
 """The addresses that may name a change that is outside."""
 
@@ -198,6 +197,13 @@ def test_what_is_within_answers_as_ever(world: World, row: Row, redis_client: re
 IN_A_PROGRAM: Final = {
     "limit_templates:assign": 422,  # to a size: that are accounts of any program
     "limit_templates:unassign": 404,
+    # The messages of the whole firm: for administrators with access to every account.
+    "notifications:outbox": 403,
+    "notifications:retry": 403,
+    "notifications:webhooks": 403,
+    "notifications:test_webhook": 403,
+    "notifications:remove_webhook": 403,
+    "notifications:caught_mail": 403,
 }
 """What somebody is answered whose access is a program, and not all of demo."""
 
