@@ -11,7 +11,7 @@ from accounts.api.schemas import Preview, Requested, Wanted
 from accounts.approvals.policy import Need, PolicyMissing
 from accounts.approvals.subjects import NotAllowed
 from accounts.changes import actions
-from accounts.changes.effects import ChangeEffects
+from accounts.changes.effects import ChangeEffects, may_liquidate
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.forms import AskForm
 from accounts.changes.freshness import with_fresh_rows
@@ -27,6 +27,10 @@ from riskadmin.staff.tokens.bearer import Bearer
 
 NEEDS_A_PERSON: Final = (
     "No one would have to approve this, so a program can't request it: only what protects an account runs at once. "
+    "Request it on its page."
+)
+NEEDS_A_PROOF: Final = (
+    "This might liquidate positions, so the person who requests it has to confirm who they are, which a program can't. "
     "Request it on its page."
 )
 
@@ -132,10 +136,13 @@ def _reason(kind: Kind, requested: Requested) -> AskForm:
 
 
 def _refuse_if_unattended(bearer: Bearer, planned: Plan) -> None:
-    """Refuse what would run without any person's decision, unless it only protects: no one is there."""
+    """Refuse what needs somebody who is there, unless it only protects: a recent proof, or any person's decision."""
     if not planned.sent or planned.kind.is_protective:
         return
-    if not _need(bearer, planned, overview(planned).effects).approvals:
+    effects = overview(planned).effects
+    if may_liquidate(planned.kind.direction, effects):
+        raise Refused(NEEDS_A_PROOF, status=HTTPStatus.FORBIDDEN)
+    if not _need(bearer, planned, effects).approvals:
         raise Refused(NEEDS_A_PERSON, status=HTTPStatus.FORBIDDEN)
 
 

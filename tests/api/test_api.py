@@ -23,12 +23,14 @@ from accounts.changes.states import ChangeState
 from accounts.gateway.connection import NotConnected
 from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
 from riskadmin.staff.roles import Role
 from riskadmin.staff.tokens.models import Scope
 from riskadmin.tradovate.vocabulary import Environment
 from tests.api.programs import Program
 from tests.approvals.policies import want_for
-from tests.changes.world import LOCKED, make_account
+from tests.changes.test_auto_liq_limits import give_cash, give_limits
+from tests.changes.world import LOCKED, hold_position, make_account
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +154,27 @@ def test_what_loosens_never_runs_at_once(program: Program) -> None:
     answer = program.post("/changes", requested(program))
     assert (answer.status_code, "program can't request" in answer.json()["detail"]) == (403, True)
     assert not Change.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["liquidate", "auto_liq_limits"])
+def test_what_might_liquidate_needs_a_person_at_the_page(kind: str) -> None:
+    """The page asks who they are first, which a program can't prove: also where only the preview shows it."""
+    program = Program(make_person(Role.SUPERVISOR))
+    account = make_account(101, evaluation_size_usd=50_000)
+    hold_position(account, 2)
+    give_limits(account, daily_loss_auto_liq_usd="2000")
+    give_cash(account, today="-1200")
+    want_for(kind)
+    parameters = {"daily_loss_auto_liq_usd": "1000"} if kind == "auto_liq_limits" else {}
+    previewed = program.post("/previews", wanted(kind, parameters=parameters))
+    assert previewed.json()["effects"]["liquidated"] == 1, previewed.content
+    sent = {**requested(program, kind, parameters=parameters), "digest": previewed.json()["digest"], "confirm_count": 1}
+    answer = program.post("/changes", sent)
+    assert (answer.status_code, "Request it on its page" in answer.json()["detail"]) == (403, True), answer.content
+    assert "might liquidate" in answer.json()["detail"]
+    assert not Change.objects.exists()
+    used = Event.objects.filter(tag=Tag.TOKEN_USED).latest("pk")
+    assert (used.detail["path"], used.detail["status"]) == ("/api/v1/changes", 403)
 
 
 def test_an_account_that_changed_since_the_preview_is_shown_again(program: Program) -> None:
