@@ -392,7 +392,8 @@ TABLE = (
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
     Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
     Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk, asks_proof=True),
-    Row("GET", "changes:refused_rows", (302, 404, 404, 404, 404), lambda _: (uuid4(),)),  # only of lists of one's own
+    # Only of lists of one's own.
+    Row("GET", "changes:refused_rows", (302, 404, 404, 404, 404), lambda _: (uuid4(),), asks_proof=True),
     Row("GET", "reasons:list", (302, 403, 403, 403, 200)),
     Row("GET", "reasons:add", (302, 403, 403, 403, 200), lambda _: ("unlock",)),
     Row("POST", "reasons:add", (302, 403, 403, 403, 303), lambda _: ("unlock",), lambda _: {"name": "B", "code": "CloseFraud"}),
@@ -402,7 +403,7 @@ TABLE = (
     Row("POST", "reasons:retire", (302, 403, 403, 403, 303), _reason),
     Row("POST", "reasons:restore", (302, 403, 403, 403, 303), _reason),
     # It changes nothing: by POST because it is recorded.
-    Row("POST", "reasons:download", (302, 200, 200, 200, 200), lambda world: (world.attachment.pk,)),
+    Row("POST", "reasons:download", (302, 200, 200, 200, 200), lambda world: (world.attachment.pk,), asks_proof=True),
     Row("GET", "limit_templates:list", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:new", (302, 200, 200, 403, 403)),
     Row(
@@ -440,7 +441,7 @@ TABLE = (
     Row("POST", "limit_templates:withdraw", (302, 303, 409, 403, 403), _version),
     Row("GET", "limit_templates:account_panel", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "execution:calls", EVERYBODY_SIGNED_IN, _pk),
-    Row("GET", "execution:call_file", EVERYBODY_SIGNED_IN, lambda world: (world.call.pk,)),
+    Row("GET", "execution:call_file", EVERYBODY_SIGNED_IN, lambda world: (world.call.pk,), asks_proof=True),
     Row("GET", "execution:item", EVERYBODY_SIGNED_IN, _unknown_item),
     Row("GET", "execution:unresolved", EVERYBODY_SIGNED_IN),
     Row("GET", "execution:unresolved_count", EVERYBODY_SIGNED_IN),
@@ -473,7 +474,7 @@ TABLE = (
     Row("POST", "notifications:remove_webhook", (302, 403, 403, 403, 303), lambda world: (world.webhook.pk,), asks_proof=True),
     Row("GET", "notifications:caught_mail", (302, 403, 403, 403, 404)),  # only in the demo
     Row("GET", "audit:list", (302, 403, 403, 200, 403)),
-    Row("GET", "audit:print", (302, 403, 403, 200, 403)),
+    Row("GET", "audit:print", (302, 403, 403, 200, 403), asks_proof=True),
     Row("GET", "audit:exports", (302, 403, 403, 200, 403)),
     Row("POST", "audit:exports", (302, 403, 403, 303, 403), sent=lambda _: {"data_format": "csv"}, asks_proof=True),
     Row("GET", "audit:download", (302, 403, 403, 404, 403), _pk, asks_proof=True),

@@ -18,6 +18,7 @@ from accounts.gateway.connections.actions import WorkingConnection
 from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
+from riskadmin.staff.read_pages import EMPTY
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.models import StaffSession
 from riskadmin.web.access import mark_of
@@ -91,6 +92,8 @@ def answers(row: Row, expected: int, world: World, before: Rows, who: str) -> No
             assert (response.status_code, response["X-Session"]) == (401, "sign-in"), who
         else:
             assert response.status_code == expected, who
+            is_file = response.get("Content-Disposition", "").startswith("attachment") and row.name not in EMPTY
+            assert row.asks_proof or not is_file, "a file asks for a recent proof"
         if expected == 302 and not headers:
             assert response["Location"].split("?")[0] == reverse("staff:sign_in")
 

@@ -49,7 +49,7 @@ def calls(request: HttpRequest, change_id: int) -> HttpResponse:
     return render_page_or_fragment(request, "execution/calls.html", "execution/_calls.html", context)
 
 
-@requires("changes:view")
+@requires("changes:view", recent_proof_to_read=True)
 @rate_limited(EXPORTS)
 @require_GET
 def call_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:

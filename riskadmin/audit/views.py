@@ -60,7 +60,7 @@ def event_list(request: HtmxHttpRequest) -> HttpResponse:
     return shown.answer("audit/list.html", "audit/_list.html", context)
 
 
-@requires("audit:view")
+@requires("audit:view", recent_proof_to_read=True)
 @rate_limited(EXPORTS)
 @require_safe
 def event_print(request: HtmxHttpRequest) -> HttpResponse:

@@ -115,7 +115,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, "reasons:list")
 
 
-@requires("changes:view")
+@requires("changes:view", recent_proof=True)
 @require_POST
 def download(request: HttpRequest, pk: int) -> HttpResponse:
     """An attached file, never to be shown by the browser. By POST, because each download is recorded."""

@@ -234,7 +234,7 @@ def _read(form: forms.Form, kind: Kind, viewer: Staff) -> TargetSelection | None
         return None
 
 
-@requires("changes:view")
+@requires("changes:view", recent_proof_to_read=True)
 @rate_limited(EXPORTS)
 @require_GET
 def refused_rows(request: HttpRequest, list_id: UUID) -> HttpResponse:
