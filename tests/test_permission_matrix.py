@@ -148,7 +148,7 @@ def test_compliance_may_do_nothing_but_look() -> None:
     own = {"tokens:page", "notifications:read", "notifications:read_all", "notifications:settings", "approvals:comment"}
     own |= {"preferences:page"}
     frame = (
-        {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"}
+        {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download", "audit:exports"}
         | {"people:welcome"}
         | own
         | sessions
