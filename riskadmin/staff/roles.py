@@ -54,7 +54,7 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
 """Each capability, what it allows in words ("It needs the permission to …"), and the roles that have it."""
 
 OF_EVERY_ACCOUNT: Final = frozenset({"notifications:manage"})
-"""Capabilities that nobody has whose access is limited: messages of the whole firm name changes of any account."""
+"""Capabilities that no one has whose access is limited: messages of the whole firm name changes of any account."""
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
     role: frozenset(capability for capability, (_, roles) in _GRANTED.items() if role in roles) for role in Role
