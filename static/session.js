@@ -189,9 +189,17 @@ async function hold(form, submitter) {
   isHeld.delete(form);
   form.removeAttribute("aria-busy");
   if (!mayGoOn) return;
+  if (!form.isConnected) reconnect(form);
   isChecked.add(form);
   form.requestSubmit(submitter?.form === form ? submitter : null);
   isChecked.delete(form); // if a field was found invalid, nothing was sent
+}
+
+// A form that was swapped out meanwhile, such as by a tick of a running change, would be sent nowhere. What was pressed counts.
+function reconnect(form) {
+  form.hidden = true;
+  document.body.append(form);
+  window.htmx?.process(form);
 }
 
 // Whether a request may be sent now: after asking for what it needs.
