@@ -1,9 +1,13 @@
 """Reading the mirror for the pages."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
+from operator import and_
+from typing import Final
 
 from django.db import models
 from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Subquery
@@ -36,6 +40,10 @@ COUNTED_TO = 1_000
 TRADERS_AT_MOST = 200
 TRIGRAM = 3
 """Letters that a trigram index needs; fewer are looked up at the beginning of a name only."""
+
+_WITH_ADDRESS: Final = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]+)>")
+"""A name and an address as mail programs write them: "Ana Garcia <ana@firm.example>"."""
+_BETWEEN_WORDS: Final = re.compile(r"[\s,;\"'()]+")
 
 OTHERS_AT_MOST = 50
 OUTSIDE_AT_MOST = 5
@@ -209,7 +217,7 @@ def search_q(text: str) -> tuple[Q | Func, bool]:
     """Return the condition for a search, and whether it had to leave out traders.
 
     It finds accounts whose name contains the text (begins with it, if it is short), whose Tradovate id it is, or whose trader's
-    name or e-mail contains it.
+    name or e-mail contains it, or has each of its words in any order.
     """
     text = text.strip()
     if not text:
@@ -219,10 +227,31 @@ def search_q(text: str) -> tuple[Q | Func, bool]:
         matches |= Q(environment__in=EnvironmentChoice.values, tradovate_id=int(text))
     if len(text) < TRIGRAM:
         return matches, False
-    by_trader = Trader.objects.filter(Q(ILike("name", text)) | Q(ILike("email", text))).order_by("name", "pk")
+    by_trader = Trader.objects.filter(trader_q(text)).order_by("name", "pk")
     traders = list(by_trader.values_list("pk", flat=True)[: TRADERS_AT_MOST + 1])
     matches |= Q(ILike("name", text)) | Q(trader__in=traders[:TRADERS_AT_MOST])
     return matches, len(traders) > TRADERS_AT_MOST
+
+
+def trader_q(text: str) -> Q:
+    """Return the condition on traders for a search text of at least `TRIGRAM` letters; the trigram index serves it.
+
+    A trader "ana.garcia" is also found as people write the name: "Ana Garcia", "Garcia, Ana", "Ana Garcia <ana@firm.example>".
+    """
+    found = _named(text)
+    written = _WITH_ADDRESS.fullmatch(text)
+    address = written["address"].strip() if written else ""
+    if len(address) >= TRIGRAM:
+        found |= Q(ILike("email", address))
+    words = [word for word in _BETWEEN_WORDS.split(written["name"] if written else text) if word]
+    # Without one word that the index can look up, each trader would have to be read.
+    if words != [text] and any(len(word) >= TRIGRAM for word in words):
+        found |= reduce(and_, map(_named, words))
+    return found
+
+
+def _named(text: str) -> Q:
+    return Q(ILike("name", text)) | Q(ILike("email", text))
 
 
 def attention_q(attention: Attention) -> Q:

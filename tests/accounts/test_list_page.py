@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts.models import Account, LimitLevel, SyncRun
+from accounts.models import Account, LimitLevel, SyncRun, Trader
 from accounts.pages import queries
 from accounts.pages.filters import AccountFilters
 from riskadmin.staff.roles import Role
@@ -100,6 +100,13 @@ def test_accounts_come_in_the_order_of_their_names(support: Client) -> None:
         ("777", []),
         ("garcia", ["EVAL-002", "PRO-9"]),
         ("ANA@firm", ["EVAL-002", "PRO-9"]),
+        ("Ana Garcia", ["EVAL-002", "PRO-9"]),
+        ("Garcia, Ana", ["EVAL-002", "PRO-9"]),
+        ("Ana Garcia <someone@else.example>", ["EVAL-002", "PRO-9"]),
+        ('"Mail Program" <ana@firm.example>', ["EVAL-002", "PRO-9"]),
+        ("Ana A Garcia", ["EVAL-002", "PRO-9"]),
+        ("Ana Lopez", []),
+        ("a an", []),
         ("100%", ["ODD 100%_X"]),
         ("%_X", ["ODD 100%_X"]),
         ("___", []),
@@ -117,6 +124,15 @@ def test_the_search_finds_names_ids_and_traders(support: Client, text: str, name
     make_active("ODD 100%_X")
 
     assert shown(support, q=text) == names
+
+
+@pytest.mark.parametrize("text", ["Hoffman", "Hoffman, Lars", "Li Hoffman", "Lars Hoffman <lars@firm.example>", "Li Wu", "<x>"])
+def test_the_search_for_traders_is_served_by_the_index(text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = Trader.objects.filter(queries.trader_q(text)).explain()
+    assert "trader_search" in plan
+    assert "Seq Scan" not in plan
 
 
 def test_a_search_that_too_many_traders_match_says_so(support: Client, monkeypatch: pytest.MonkeyPatch) -> None:
