@@ -29,8 +29,18 @@ class Requests(OpenWork):
         url = f"{reverse('approvals:inbox')}?show=all"
         asked, approved = _asked_by(person).count(), _approved_by(person).count()
         return [
-            Waiting(words="own requests that wait for approval", count=asked, url=url),
-            Waiting(words="requests that they approved and that still wait", count=approved, url=url),
+            Waiting(
+                one="request of their own that waits for approval",
+                several="requests of their own that wait for approval",
+                count=asked,
+                url=url,
+            ),
+            Waiting(
+                one="request that they approved and that still waits",
+                several="requests that they approved and that still wait",
+                count=approved,
+                url=url,
+            ),
         ]
 
     def heirs(self) -> Iterable[Staff]:

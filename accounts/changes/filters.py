@@ -17,7 +17,9 @@ class ChangeFilters(ListFilters):
     """Each is a parameter of the page's address. `viewer` is the person who looks."""
 
     state = SelectFilter(label="State", choices=[("", "Any"), *ChangeState.choices])
-    kind = SelectFilter(label="Kind", choices=lambda: [("", "Any"), *((kind.name, kind.verb) for kind in KINDS.values())])
+    kind = SelectFilter(
+        label="Kind", choices=lambda: [("", "Any"), *((kind.name, kind.action_label) for kind in KINDS.values())]
+    )
     mine = CheckFilter(label="Only what I asked for", method="of_viewer")
 
     class Meta:

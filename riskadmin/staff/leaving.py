@@ -13,11 +13,17 @@ from riskadmin.staff.models import Staff
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """Work of a person that is not done: what it is ("requests that wait for approval"), how much, and its page."""
+    """Work of a person that is not done: what it is, for one and for several of it, how much, and its page."""
 
-    words: str
+    one: str
+    several: str
     count: int
     url: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it is and how much: "1 request of their own that waits for approval"."""
+        return f"{self.count:,} {self.one if self.count == 1 else self.several}"
 
 
 class OpenWork(ABC):

@@ -101,7 +101,7 @@ class TestApprovals:
 
 class TestRequests:
     def test_without_an_heir_they_are_withdrawn(self, waiting: ApprovalRequest, ada: Staff, support: Staff, sent: Sent) -> None:
-        assert [(each.words, each.count) for each in waiting_of(support)] == [("own requests that wait for approval", 1)]
+        assert [each.words for each in waiting_of(support)] == ["1 request of their own that waits for approval"]
 
         done = switch_off(ada, origin=ORIGIN, person=support, to=None, comment="Left")
 
