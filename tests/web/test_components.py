@@ -168,6 +168,16 @@ def test_an_optional_field_says_so() -> None:
     assert "optional" not in _render("{% field form.limit %}", form=Ask())
 
 
+@pytest.mark.parametrize(
+    ("choices", "count"),
+    [([("", "Any"), ("b", "B")], 1), ([("a", "A"), ("b", "B")], 0), ([("Letters", [("a", "A")])], 0)],
+)
+def test_a_list_that_always_has_a_value_is_not_called_optional(choices: list[tuple[str, object]], count: int) -> None:
+    form = forms.Form()
+    form.fields["level"] = forms.ChoiceField(choices=choices, required=False)
+    assert _render("{% field form.level %}", form=form).count('class="optional"') == count
+
+
 def test_choices_are_a_group_with_a_name() -> None:
     rendered = _render("{% field form.kind %}", form=Ask({}))
     assert "<legend>Kind</legend>" in rendered

@@ -58,13 +58,13 @@ class WhyForm(TimingForm):
     """Why a change is requested, and when it runs. One of the firm's reasons fills in code and text, which can be edited."""
 
     firm_reason = forms.ModelChoiceField(
-        label="Why",
+        label="Fill in from",
         queryset=FirmReason.objects.none(),
         required=False,
-        empty_label="Another reason",
+        empty_label="No prepared reason",
         widget=FirmReasonSelect({"data-fills": ""}),
         error_messages={"invalid_choice": "This reason is no longer offered. Choose another one."},
-        help_text="Fills in the two fields below, which you can edit.",
+        help_text="A reason that your firm prepared fills in the two fields below, which you can edit.",
     )
     reason_code = forms.ChoiceField(label="Reason", choices=[("", "Choose a reason"), *CODE_CHOICES], widget=CodeSelect)
     reason_text = LinesField(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
 from django import template
-from django.forms import BaseForm
+from django.forms import BaseForm, ModelChoiceField
 from django.forms.boundfield import BoundField
 from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.templatetags.static import static
@@ -245,10 +245,20 @@ def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str =
         "described_by": described_by,
         "is_group": _is_group(bound),
         "is_check": isinstance(bound.field.widget, CheckboxInput),
+        "is_optional": not bound.field.required and not _always_has_a_value(bound),
         "prefix": prefix,
         "suffix": suffix,
         "help_url": help_url,
     }
+
+
+def _always_has_a_value(bound: BoundField) -> bool:
+    """Say whether a field is a list to choose from without an empty choice: something is always chosen."""
+    field, widget = bound.field, bound.field.widget
+    if type(widget) is not Select or isinstance(field, ModelChoiceField):
+        return False
+    groups = [label if isinstance(label, list | tuple) else [(value, label)] for value, label in widget.choices]
+    return all(value not in {None, ""} for group in groups for value, _ in group)
 
 
 def widget_of(bound: BoundField, described_by: str) -> SafeString:
