@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 
@@ -61,8 +61,8 @@ _ENDS: Final[Mapping[RequestState, tuple[ChangeState, str]]] = {
 
 ALTERED: Final = "The ticket, the firm's reason or the files are not those of the request. Reject this change."
 EXCLUDE_OR_REJECT: Final = "Exclude what it is about, or reject this change."
-PARAMETERS_IN_LINE: Final = 3
-"""How many parameters of a change its line in the inbox names; its page shows them all."""
+PARAMETERS_IN_LINE: Final = 6
+"""How many parameters of a change its line in the inbox names; the others are counted, and its page shows them all."""
 
 Prepared = tuple[datetime, str]
 """Since when a reading counts, and why outdated state could not be read again, or ""."""
@@ -200,8 +200,9 @@ class ChangeSubject(Subject):
         return {name: kind.action_label for name, kind in KINDS.items()}
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
-        """Say what it would be sent for, and what its preview found; at most four queries."""
+        """Say what it would be sent for, and what its preview found; at most five queries."""
         changes = list(Change.objects.filter(approval__in=requests).select_related("approval"))
+        prefetch_exclusions(changes)
         single = [change.pk for change in changes if change.item_count == 1]
         names = dict(Item.objects.filter(change__in=single).values_list("change", "target_name")) if single else {}
         again = new_versions([change.pk for change in changes if could_be_edited(change)])
@@ -225,6 +226,11 @@ class Exclusion:
     effects: dict[str, Any] | None
 
 
+def prefetch_exclusions(changes: Iterable[Change]) -> None:
+    """Read what `sent_count` counts for many changes: one query if an approver may have excluded any of their items."""
+    prefetch_related_objects([change for change in changes if change.approval.version > 1], "approval__approvals")
+
+
 def exclusions(requests: Iterable[ApprovalRequest]) -> dict[int, Exclusion]:
     """Return what approvers have excluded, by request; one query if there may be any."""
     edited = [request.pk for request in requests if request.version > 1]
@@ -240,12 +246,16 @@ def _line(change: Change, name: str, again: int | None, without: Exclusion | Non
     kind, effects = for_stored(change), ChangeEffects.from_json(without.effects if without else change.effects)
     measured = effects.measured(of_accounts=True) if effects else []
     found = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]
-    asked = [f"{label}: {value}" for label, value in kind.parameter_words(change.parameters)]
+    values = [f"{label}: {value}" for label, value in kind.parameter_words(change.parameters)]
+    if len(values) > PARAMETERS_IN_LINE:
+        values[PARAMETERS_IN_LINE:] = [f"and {len(values) - PARAMETERS_IN_LINE:,} more of its values"]
     may_be_edited = again is None and could_be_edited(change)
-    excluded = f"{without.count:,} of {change.item_count:,} excluded" if without else ""
+    asked = change.sent_count + (without.count if without else 0)
+    excluded = f"{without.count:,} of {asked:,} excluded" if without else ""
+    skipped = f"{change.item_count - asked:,} skipped" if change.item_count > asked else ""
     return Line(
-        title=kind.words(change.item_count - (without.count if without else 0)),
-        effect=", ".join(filter(None, [name, excluded, *found, *asked[:PARAMETERS_IN_LINE]])),
+        title=kind.words(change.sent_count),
+        effect=", ".join(filter(None, [name, excluded, skipped, *found, *values])),
         url=reverse("changes:detail", args=[change.pk]),
         edit_url=reverse("changes:edit", args=[change.pk]) if may_be_edited else "",
     )

@@ -1,5 +1,6 @@
 """What was requested, and on which targets. PostgreSQL enforces the critical rules (`sql/`)."""
 
+from functools import cached_property
 from uuid import uuid4
 
 from django.conf import settings
@@ -135,6 +136,16 @@ class Change(models.Model):
     def waits(self) -> bool:
         """Whether it begins at a time, or within a window, and not as soon as it is approved."""
         return self.runs_at is not None or bool(self.window)
+
+    @cached_property
+    def sent_count(self) -> int:
+        """How many of its items are to be sent: neither skipped when it was requested, nor excluded by an approver.
+
+        Reads its request, and if that was edited, its approvals.
+        """
+        request = self.approval
+        excluded = sum(len(each.excluded) for each in request.approvals.all()) if request.version > 1 else 0
+        return int(request.facts.get("items", self.item_count)) - excluded
 
     @property
     def is_sent_back(self) -> bool:

@@ -212,18 +212,21 @@ def _altered(change: Change, entry: AuditEntry) -> None:
 
 
 def _finished(change: Change, entry: AuditEntry) -> None:
+    """Tell of failures: what was skipped when it was requested, or excluded by an approver, is none."""
     counts = {ItemState(state): count for state, count in entry.detail["counts"].items()}
+    never_sent = change.item_count - change.sent_count
+    if never_sent:
+        counts[ItemState.SKIPPED] = max(0, counts.get(ItemState.SKIPPED, 0) - never_sent)
     if not any(counts.get(state) for state in _NOT_APPLIED):
         return
     text = ", ".join(f"{counts[state]:,} {state.label.lower()}" for state in ItemState if counts.get(state))
+    apart = f" {never_sent:,} more skipped when it was requested, or excluded by an approver." if never_sent else ""
     subject = f"Change {change.pk} finished, and not every item was applied"
-    _notify(Topic.CHANGE_FINISHED, [change.requested_by], change, subject, f"{text.capitalize()}.")
+    _notify(Topic.CHANGE_FINISHED, [change.requested_by], change, subject, f"{text.capitalize()}.{apart}")
 
 
 def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: str, text: str = "", *, key: str = "") -> None:
-    excluded = exclusions([change.approval]).get(change.approval_id)
-    left = change.item_count - (excluded.count if excluded else 0)
-    what = f"{for_stored(change).words(left)} ({change.environment})"
+    what = f"{for_stored(change).words(change.sent_count)} ({change.environment})"
     hidden = hidden_from(change)
     to = {person.pk: person for person in recipients if person.pk not in hidden}
     notify(

@@ -16,7 +16,7 @@ from accounts.approvals.actions import refusal
 from accounts.approvals.models import Approval
 from accounts.approvals.queries import ApprovalProgress, approval_progress
 from accounts.changes.access import of_visible_changes, visible_changes
-from accounts.changes.approval import CHANGES
+from accounts.changes.approval import CHANGES, prefetch_exclusions
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.kinds.spec import Unit
@@ -310,9 +310,13 @@ class Listed:
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:
-    """Return changes as rows of a list, in order. Three queries in addition to that of the changes, and two if any runs."""
+    """Return changes as rows of a list, in order.
+
+    Three queries in addition to that of the changes with their requests, one if items of any were excluded, two if any runs.
+    """
     shown = list(found)
     prefetch_related_objects(shown, "background")
+    prefetch_exclusions(shown)
     items = Item.objects.filter(change__in=shown)
     first = dict(items.filter(position=1).values_list("change_id", "target_name"))
     unknown = set(items.filter(state=ItemState.UNKNOWN).values_list("change_id", flat=True).distinct())

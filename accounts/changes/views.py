@@ -131,7 +131,7 @@ def _detail_page(
         "approvers": queries.approvers_of(change) if is_pending and not may_decide else None,
         "attachments": attachments_of(change) if hasattr(change, "background") else [],
         "refusal": refusal,
-        "heading": following.kind.words(change.item_count),
+        "heading": following.kind.words(change.sent_count),
         "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),
         "waiting": following.counts.get(ItemState.WAITING, 0),
         "may_decide": may_decide,

@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from accounts.approvals.actions import expire_overdue, withdraw
+from accounts.approvals.actions import decide, expire_overdue, withdraw
+from accounts.approvals.states import Verdict
 from accounts.changes.ending import finish_change
 from accounts.changes.models import Change
 from accounts.changes.notices import remind_expiring
@@ -20,7 +23,7 @@ from riskadmin.staff.duty.models import Delegation, DutySwitch
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.approvals.policies import SUPERVISOR, TWO_SUPERVISORS, add_rule, want_for
-from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, open_item, reject
+from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, open_item, reject, walk
 from tests.notifications.notices import hook
 from tests.staff.people import make_person
 
@@ -239,6 +242,45 @@ def test_the_requester_is_shown_how_it_ended_if_not_all_was_applied(
     assert bool(reported("change_finished")) == is_shown
     if is_shown:
         assert Message.objects.get().text == "1 rejected."
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        (ItemState.APPLIED, ""),
+        (ItemState.REJECTED, "2 rejected. 2 more skipped when it was requested, or excluded by an approver."),
+    ],
+)
+def test_what_was_skipped_at_the_request_or_excluded_is_counted_apart_and_is_no_failure(  # noqa: PLR0917  (fixtures)
+    client: Client, support: Staff, supervisor: Staff, second_supervisor: Staff, ends: ItemState, text: str
+) -> None:
+    """Of four accounts one is not locked, and an approver excludes another."""
+    for number in (101, 102, 103):
+        make_account(number, LOCKED)
+    make_account(104)
+    change = ask(support, "unlock", 101, 102, 103, 104)
+    client.force_login(second_supervisor)
+    inbox = client.get(reverse("approvals:inbox")).content.decode()
+    assert "Unlock 3 accounts" in inbox
+    assert "1 skipped" in inbox
+    excluded = [str(change.items.get(target_name="KTR50K-000103").pk)]
+    decide(
+        actor=supervisor,
+        origin=ORIGIN,
+        request_id=change.approval_id,
+        verdict=Verdict.APPROVE,
+        digest=change.digest,
+        comment="",
+        excluded=excluded,
+    )
+    assert ": Unlock 2 accounts (demo)" in Message.objects.get(topic="decided", channel="page").subject
+    page = client.get(reverse("changes:detail", args=[change.pk])).content.decode()
+    assert f"Change {change.pk}: Unlock 2 accounts" in page
+    assert "Unlock 2 accounts" in client.get(reverse("changes:list")).content.decode()
+    for item in change.items.filter(state=ItemState.QUEUED):
+        walk(item, ends)
+    assert finish_change(Change.objects.get(pk=change.pk), origin=ORIGIN)
+    assert [each.text for each in Message.objects.filter(topic="change_finished", channel="page")] == [text][: bool(text)]
 
 
 def test_messages_that_cannot_be_written_stop_no_change(support: Staff, supervisor: Staff) -> None:

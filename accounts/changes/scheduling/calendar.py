@@ -84,7 +84,9 @@ def ahead(viewer: Staff) -> Ahead:
         windows, known_until, unknown = list(known.windows(now, now + WINDOWS_AHEAD)), known.known_until, ""
     except HoursUnknown as error:
         windows, known_until, unknown = [], None, str(error)
-    timed = Change.objects.filter(Q(runs_at__isnull=False) | ~Q(window=Window.ANY), state__in=CHANGE_OPEN)
+    timed = Change.objects.select_related("approval").filter(
+        Q(runs_at__isnull=False) | ~Q(window=Window.ANY), state__in=CHANGE_OPEN
+    )
     timed = visible_changes(timed, viewer)
     begun = Q(state=ChangeState.RUNNING, window=Window.ANY)  # those run like any other
     counted = timed.exclude(begun).annotate(ahead=Count("items", filter=Q(items__state__in=_AHEAD)))

@@ -122,7 +122,7 @@ def change_words(kind: StoredKind, change: Change, first: str = "") -> SafeStrin
     """Describe in one line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
     if change.item_count == 1 and first:
         return format_html("{} {}", kind.verb, named(first))
-    return kind.words(change.item_count)
+    return kind.words(change.sent_count)
 
 
 @register.filter
