@@ -169,6 +169,7 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     return {
         "progress": following,
         "pace": pace(following),
+        "poll_address": _poll_address(request, pk),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
         "why_over": why_over(viewer, following, request.GET["digest"]) if "digest" in request.GET else "",
         "may_steer": control.may_steer(viewer, change),
@@ -194,6 +195,17 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "items": [(item, _steps_shown(item, following)) for item in page.rows],
         "environment": change.environment,
     }
+
+
+def _poll_address(request: HttpRequest, pk: int) -> str:
+    """Return the address of the next tick, for the same rows.
+
+    The digest is sent beside it: kept here, it would be there once more with each tick.
+    """
+    query = request.GET.copy()
+    query.pop("digest", None)
+    address = reverse("changes:progress", args=[pk])
+    return f"{address}?{query.urlencode()}" if query else address
 
 
 def _steps_shown(item: Item, following: queries.Progress) -> list[queries.Step]:
