@@ -105,6 +105,12 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         sentence="A program with the token {token} of {actor} sent {method} to {path}, answered with status {status}",
         required=("token", "token_id", "username", "method", "path", "status"),
     ),
+    Tag.TOKEN_REFUSED: Declaration(
+        sentence="A program sent {method} to {path} with a token that is not in force[: {token} of {username}]",
+        required=("method", "path"),
+        optional=("token", "token_id", "username"),
+        tone="warn",
+    ),
     Tag.STAFF_INVITED: Declaration(
         sentence="{actor} invited {person}",
         required=("staff_id",),

@@ -58,6 +58,7 @@ class Tag(models.TextChoices):
     TOKEN_MADE = "staff:token:made", "Access token made"
     TOKEN_REVOKED = "staff:token:revoked", "Access token revoked"
     TOKEN_USED = "staff:token:used", "Access token used"
+    TOKEN_REFUSED = "staff:token:refused", "Access token refused"
 
     DUTY_HOURS_ADDED = "duty:hours:added", "Hours of duty added"
     DUTY_HOURS_REMOVED = "duty:hours:removed", "Hours of duty removed"

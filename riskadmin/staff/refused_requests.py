@@ -14,7 +14,8 @@ from riskadmin.audit.origin import origin_of
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
-REFUSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.CONFLICT})
+REFUSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.CONFLICT})
+"""Among them 404: what is hidden from a person is answered like what does not exist, and trying it must not go unseen."""
 PATH_MAX: Final = 200
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import redis
 from django.db import DatabaseError
 from django.test import Client
 from django.urls import reverse
@@ -62,7 +63,9 @@ def test_a_reading_token_requests_nothing() -> None:
 
 
 @pytest.mark.parametrize("ended", ["revoked", "expired", "switched off", "unknown", "absent", "of another kind"])
-def test_an_ended_token_opens_nothing(program: Program, ended: str) -> None:
+def test_an_ended_token_opens_nothing_and_is_recorded_once_a_minute(
+    program: Program, ended: str, redis_client: redis.Redis
+) -> None:
     now = timezone.now()
     if ended == "revoked":
         AccessToken.objects.update(revoked_at=now)
@@ -77,6 +80,15 @@ def test_an_ended_token_opens_nothing(program: Program, ended: str) -> None:
     answer = Client().get("/api/v1/status", headers={"Authorization": sent})
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="riskadmin"')
     assert not Event.objects.filter(tag="staff:token:used").exists()
+    Client().get("/api/v1/status", headers={"Authorization": sent})  # within the same minute
+    recorded = list(Event.objects.filter(tag="staff:token:refused"))
+    assert len(recorded) == (ended not in {"absent", "of another kind"})
+    for event in recorded:
+        whose = (
+            {} if ended == "unknown" else {"token": str(program.token), "token_id": program.token.pk, "username": "supervisor"}
+        )
+        assert (event.staff_id, event.address) == (None, "127.0.0.1")
+        assert event.detail == {"method": "GET", "path": "/api/v1/status", **whose}
 
 
 def test_a_session_opens_nothing_of_the_api(client: Client) -> None:

@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from riskadmin.audit.actions import AuditEntry, record
-from riskadmin.audit.origin import Origin, Who
+from riskadmin.audit.origin import SYSTEM, Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.tokens.models import AccessToken, Scope
-from riskadmin.staff.tokens.queries import digest_of, usable_tokens_of
+from riskadmin.staff.tokens.queries import digest_of, known, usable_tokens_of
 
 PREFIX: Final = "rat_"
 """How every token begins, so that one in the wrong place can be found by searching for it."""
@@ -71,6 +71,16 @@ def note_use(token: AccessToken, *, origin: Origin, method: str, path: str, stat
     with transaction.atomic():
         AccessToken.objects.filter(pk=token.pk).update(last_used_at=Now(), last_used_from=origin.address)
         _record(Tag.TOKEN_USED, token.person.who(), origin, token, method=method, path=path, status=status)
+
+
+@sensitive_variables("secret")
+def note_refusal(secret: str, *, origin: Origin, method: str, path: str) -> None:
+    """Record that a program sent a token that is not in force, and whose it was if there is one; never the token itself."""
+    token = known(secret)
+    whose: dict[str, object] = {"token": str(token), **_owner(token)} if token else {}
+    with transaction.atomic():
+        detail = {"method": method, "path": path, **whose}
+        record(AuditEntry(tag=Tag.TOKEN_REFUSED, actor=SYSTEM, origin=origin, detail=detail))
 
 
 def _record(tag: Tag, actor: Who, origin: Origin, token: AccessToken, **detail: object) -> None:

@@ -8,10 +8,11 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.debug import sensitive_variables
 
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
-from riskadmin.staff.tokens.actions import note_use
+from riskadmin.staff.tokens.actions import note_refusal, note_use
 from riskadmin.staff.tokens.models import AccessToken
 from riskadmin.staff.tokens.queries import usable
 from riskadmin.staff.tokens.scopes import allowed
@@ -65,8 +66,11 @@ class TokenMiddleware:
         if settings.HTTPS and not request.is_secure():
             # A redirect would be followed without a word, with the token readable in each first request.
             return JsonResponse({"detail": OVER_TLS, "fields": {}}, status=HTTPStatus.FORBIDDEN)
-        token = _token_of(request)
+        secret = _secret_of(request)
+        token = usable(secret) if secret else None
         if token is None:
+            if secret:
+                _note_refusal(request, secret)
             return JsonResponse(
                 {"detail": HOW_TO, "fields": {}},
                 status=HTTPStatus.UNAUTHORIZED,
@@ -82,6 +86,14 @@ class TokenMiddleware:
         return response
 
 
-def _token_of(request: HttpRequest) -> AccessToken | None:
+def _secret_of(request: HttpRequest) -> str:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return usable(secret.strip()) if kind.lower() == "bearer" and secret else None
+    return secret.strip() if kind.lower() == "bearer" else ""
+
+
+@sensitive_variables("secret")
+def _note_refusal(request: HttpRequest, secret: str) -> None:
+    """Record that a token was refused; of each address one a minute, so that no one can flood the trail."""
+    origin = origin_of(request)
+    if not rate_limits.seconds_to_wait(rate_limits.REFUSALS_RECORDED, f"address {origin.address}"):
+        note_refusal(secret, origin=origin, method=request.method or "", path=request.path[:PATH_MAX])

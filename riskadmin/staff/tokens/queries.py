@@ -19,6 +19,11 @@ def usable(secret: str) -> AccessToken | None:
     return _in_force().filter(person__is_active=True, digest=digest_of(secret)).first()
 
 
+def known(secret: str) -> AccessToken | None:
+    """Return the token that a program sent, also if it no longer works; None if there never was one."""
+    return AccessToken.objects.select_related("person").filter(digest=digest_of(secret)).first()
+
+
 def usable_tokens_of(person: Staff) -> QuerySet[AccessToken]:
     """Return a person's tokens that are neither revoked nor expired, newest first. While they are inactive, none works."""
     return _in_force().filter(person=person)
