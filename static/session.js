@@ -44,6 +44,7 @@ async function look() {
   } else if (state.person && state.person !== person) meet(state);
   else if (!state.person) end();
   else if (wanted && !state.needs) finish(true);
+  else if (isAway()) comeBack(); // this person is back after somebody else
 }
 
 // --- The dialog ---------------------------------------------------------------------------------------------------------------
@@ -66,7 +67,8 @@ function authenticate(what, { isAsked = true } = {}) {
 
 function open(when) {
   dialog.dataset.shown = when;
-  if (when !== "prove") leaveLater();
+  if (when === "prove") reveal();
+  else hide();
   for (const part of $$("[data-when]", dialog)) part.hidden = !part.dataset.when.split(" ").includes(when);
   $("[data-form]", dialog).replaceChildren();
   $("[data-failure]", dialog).hidden = true;
@@ -74,10 +76,34 @@ function open(when) {
   $("h2:not([hidden])", dialog).focus(); // no field: what is being typed must not end up in it
 }
 
-// What the page shows is not left to the next person at this computer. Drafts of long forms stay (drafts.js).
-function leaveLater() {
+// What the page shows is not left to the next person at this computer: it is hidden, with what was typed, until its own person
+// is back, and left for the sign-in page after a while, or if the dialog is closed. Drafts of long forms stay (drafts.js).
+const isAway = () => "away" in document.body.dataset;
+let title = "";
+
+function hide() {
   clearTimeout(leaving);
-  leaving = setTimeout(() => location.replace(`${signIn}?${new URLSearchParams({ next: location.pathname + location.search })}`), SHOWN_MS);
+  leaving = setTimeout(leave, SHOWN_MS);
+  if (isAway()) return;
+  document.body.dataset.away = "";
+  title = document.title;
+  document.title = "Signed out · riskadmin"; // it names accounts too
+}
+
+function reveal() {
+  clearTimeout(leaving);
+  if (!isAway()) return;
+  delete document.body.dataset.away;
+  document.title = title;
+}
+
+function leave() {
+  location.replace(`${signIn}?${new URLSearchParams({ next: location.pathname + location.search })}`);
+}
+
+function comeBack() {
+  reveal();
+  dialog.close();
 }
 
 // Whatever forms the sign-in shows, one after the other, until the server says who is signed in.
@@ -121,8 +147,9 @@ dialog?.addEventListener("submit", (event) => {
   load(form.getAttribute("action"), { method: form.method, body: new URLSearchParams(new FormData(form, event.submitter)) });
 });
 
+dialog?.addEventListener("cancel", (event) => isAway() && event.preventDefault()); // Escape by mistake leaves nothing
 dialog?.addEventListener("close", () => {
-  if (wanted?.what === "sign-in") notify("You are signed out. What you typed stays here; you sign in when you send it.");
+  if (isAway()) leave();
   wanted?.settle(false);
   wanted = null;
 });
@@ -130,7 +157,7 @@ dialog?.addEventListener("close", () => {
 function finish(isDone) {
   const { settle } = wanted;
   wanted = null;
-  dialog.close();
+  comeBack();
   settle(isDone);
   document.dispatchEvent(new CustomEvent("session:back"));
   channel.postMessage("in");
@@ -152,13 +179,6 @@ function meet(state) {
   document.dispatchEvent(new CustomEvent("session:other"));
 }
 
-$("[data-copy-typed]", dialog ?? document)?.addEventListener("click", async ({ target }) => {
-  const fields = $$("#main textarea, #main input:not([type=hidden], [type=password], [type=checkbox], [type=radio], [type=file])");
-  const typed = fields.filter((field) => field.value && field.value !== field.defaultValue);
-  const named = typed.map((field) => `${field.labels?.[0]?.textContent.trim() ?? field.name}: ${field.value}`);
-  await navigator.clipboard.writeText(named.join("\n"));
-  target.textContent = "Copied";
-});
 $("[data-reload]", dialog ?? document)?.addEventListener("click", () => location.reload());
 
 // --- Before a form is sent, or a file is fetched ---------------------------------------------------------------------------------
