@@ -7,7 +7,7 @@ relative, they may see, but not act on.
 from collections.abc import Collection, Mapping
 from typing import Final, TypeVar
 
-from django.db.models import BigIntegerField, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value
+from django.db.models import BigIntegerField, Case, Exists, F, Func, Model, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest
 
@@ -17,6 +17,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.models import Trader
+from riskadmin.notifications.models import Message
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.web.access import demand
@@ -55,6 +56,20 @@ def visible_events(viewer: Staff) -> Q | None:
         return None
     seen = Exists(Change.objects.filter(_within(access), pk=OuterRef("change_id")))
     return Q(change_id=None) | Q(seen)
+
+
+def visible_messages(messages: QuerySet[Message], viewer: Staff) -> QuerySet[Message]:
+    """Return those of some messages that are about no change, or about one that a person may see.
+
+    The key of a message says what it is about: `<topic>:change:<number>:…` (`accounts.changes.notices`).
+    """
+    access = access_of(viewer)
+    if access is None:
+        return messages
+    number = Cast(Func(F("key"), Value(":"), Value(3), function="split_part"), BigIntegerField())
+    about = Func(F("key"), Value(":"), Value(2), function="split_part", output_field=TextField())
+    numbered = messages.annotate(about=about).annotate(change=Case(When(about="change", then=number)))
+    return numbered.filter(Q(change=None) | Exists(Change.objects.filter(_within(access), pk=OuterRef("change"))))
 
 
 def _within(access: Access) -> Q:

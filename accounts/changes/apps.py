@@ -16,7 +16,7 @@ class ChangesConfig(AppConfig):
         # Models can't be imported before.
         from accounts.approvals.models import Approval  # noqa: PLC0415
         from accounts.approvals.subjects import register  # noqa: PLC0415
-        from accounts.changes.access import visible_events  # noqa: PLC0415
+        from accounts.changes.access import visible_events, visible_messages  # noqa: PLC0415
         from accounts.changes.approval import CHANGES  # noqa: PLC0415
         from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415
         from accounts.changes.kinds.registration import name_fields_of_tables, register_kinds  # noqa: PLC0415
@@ -25,6 +25,7 @@ class ChangesConfig(AppConfig):
         from riskadmin.audit.access import register as register_condition  # noqa: PLC0415
         from riskadmin.audit.proof.sources import Source, put_under_proof  # noqa: PLC0415
         from riskadmin.audit.wording import name_states  # noqa: PLC0415
+        from riskadmin.notifications.access import register as register_filter  # noqa: PLC0415
 
         put_under_proof(
             Source(
@@ -43,3 +44,4 @@ class ChangesConfig(AppConfig):
         name_states("item", ITEM_LOOK)
         register(CHANGES)
         register_condition(visible_events)
+        register_filter(visible_messages)

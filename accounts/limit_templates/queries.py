@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
 
-from accounts.access.queries import visible_accounts
+from accounts.access.queries import access_of, visible_accounts
 from accounts.approvals import queries as approvals
 from accounts.approvals.models import Approval
 from accounts.changes.kinds.limit_fields import direction, in_words
@@ -33,11 +33,14 @@ class Listed:
     assignments: Sequence[Assignment]
 
 
-def templates() -> list[Listed]:
-    """Return every template in the order of their names, in three queries. There are dozens of them, not thousands."""
+def templates(viewer: Staff) -> list[Listed]:
+    """Return every template in the order of their names, in three queries. There are dozens of them, not thousands.
+
+    Of what each is for, only what is within the access of `viewer`.
+    """
     rows = LimitTemplate.objects.order_by(Lower("name")).prefetch_related(
         Prefetch("versions", TemplateVersion.objects.filter(state__in=HOLDING), to_attr="holding"),
-        Prefetch("assignments", _assignments_in_order(), to_attr="assigned"),
+        Prefetch("assignments", visible_assignments(viewer), to_attr="assigned"),
     )
     return [
         Listed(
@@ -54,8 +57,11 @@ def _in_state(versions: Sequence[TemplateVersion], state: VersionState) -> Templ
     return next((version for version in versions if version.state == state), None)
 
 
-def _assignments_in_order() -> QuerySet[Assignment]:
-    rows = Assignment.objects.select_related("risk_category")
+def visible_assignments(viewer: Staff) -> QuerySet[Assignment]:
+    """Return the assignments of categories and of whole environments that a person has access to, in order."""
+    access = access_of(viewer)
+    rows = Assignment.objects.filter(access.accounts()) if access else Assignment.objects.all()
+    rows = rows.select_related("risk_category")
     return rows.order_by("environment", F("risk_category__name").asc(nulls_last=True), "evaluation_size_usd", "pk")
 
 
@@ -65,9 +71,9 @@ def versions_of(template: LimitTemplate) -> list[TemplateVersion]:
     return list(template.versions.select_related("template", "approval").prefetch_related(given).order_by("-number"))
 
 
-def assignments_of(template: LimitTemplate) -> list[Assignment]:
-    """Return what a template is assigned to."""
-    return list(_assignments_in_order().filter(template=template))
+def assignments_of(template: LimitTemplate, viewer: Staff) -> list[Assignment]:
+    """Return what a template is assigned to, as far as a person has access to it."""
+    return list(visible_assignments(viewer).filter(template=template))
 
 
 def version_in_force(template_id: int) -> TemplateVersion | None:

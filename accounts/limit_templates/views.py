@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access.queries import access_of, within
+from accounts.access.queries import within
 from accounts.approvals.actions import withdraw as withdraw_request
 from accounts.approvals.forms import DecideForm
 from accounts.approvals.models import ApprovalRequest
@@ -21,7 +21,7 @@ from accounts.limit_templates import actions, drift, queries
 from accounts.limit_templates.actions import NotPossible
 from accounts.limit_templates.fields import governed
 from accounts.limit_templates.forms import AssignForm, LevelForm, TemplateForm, VersionForm, as_typed
-from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateVersion
+from accounts.limit_templates.models import LimitTemplate, TemplateVersion
 from accounts.limit_templates.states import VersionState
 from accounts.models import Account, LimitLevel
 from riskadmin.audit.origin import origin_of
@@ -37,7 +37,7 @@ from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 def template_list(request: HttpRequest) -> HttpResponse:
     """All templates, with what is in force, what is pending, and what they are for."""
     context = {
-        "rows": queries.templates(),
+        "rows": queries.templates(person(request)),
         "mine": set(queries.waiting_for(person(request)).values_list("pk", flat=True)),
         "may_propose": may(request, "changes:request:auto_liq_limits"),
     }
@@ -186,9 +186,7 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def unassign(request: HttpRequest, pk: int) -> HttpResponse:
     """Remove an assignment."""
-    access = access_of(person(request))
-    assignments = Assignment.objects.filter(access.accounts()) if access else Assignment.objects.all()
-    assignment = get_object_or_404(assignments, pk=pk)
+    assignment = get_object_or_404(queries.visible_assignments(person(request)), pk=pk)
     actions.unassign(actor=person(request), origin=origin_of(request), assignment_id=pk)
     messages.success(request, "No longer assigned. The accounts keep their limits.")
     return redirect(request, "limit_templates:detail", assignment.template_id)
@@ -216,7 +214,7 @@ def _detail_page(
         "approval": approval_progress(proposed.approval, list(proposed.approval.approvals.all())) if proposed else None,
         "proposal": queries.settings_of(template.level, proposed.limits, now.limits if now else {}) if proposed else [],
         "versions": versions,
-        "assignments": queries.assignments_of(template),
+        "assignments": queries.assignments_of(template, person(request)),
         "sums": found,
         "assigned": sum(counts.values()),
         "unread": sum(counts.values()) - sum(each.governed for each in found) if now else 0,

@@ -13,6 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from riskadmin.notifications import mail, webhook_request
+from riskadmin.notifications.access import seen_by
 from riskadmin.notifications.models import DUE, Message, MessageState, Webhook
 from riskadmin.notifications.people import with_link
 from riskadmin.notifications.sealing import unseal
@@ -64,6 +65,11 @@ def _claim() -> list[Message]:
 
 def _try(claimed: list[Message]) -> None:
     """Send what was claimed, and write how that ended."""
+    hidden = _outside_access(claimed)
+    _settle_failure(hidden, NotDelivered("It is about something outside this person's access.", is_final=True))
+    claimed = [message for message in claimed if message not in hidden]
+    if not claimed:
+        return
     try:
         _send(claimed)
     except NotDelivered as failure:
@@ -72,6 +78,15 @@ def _try(claimed: list[Message]) -> None:
     now = timezone.now()
     for message in claimed:
         _still_claimed(message).update(state=MessageState.SENT, sent_at=now, last_error="")
+
+
+def _outside_access(claimed: list[Message]) -> list[Message]:
+    """Return which of a person's messages are about what they may not see: their access was limited since."""
+    person = claimed[0].person
+    if person is None:
+        return []
+    visible = set(seen_by(person, Message.objects.filter(pk__in=[each.pk for each in claimed])).values_list("pk", flat=True))
+    return [message for message in claimed if message.pk not in visible]
 
 
 def _send(claimed: list[Message]) -> None:

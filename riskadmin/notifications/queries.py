@@ -4,6 +4,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from riskadmin.notifications.access import seen_by
 from riskadmin.notifications.models import Message, Preferences, Webhook
 from riskadmin.notifications.topics import Channel
 from riskadmin.staff.models import Staff
@@ -12,8 +13,8 @@ COUNTED_MAX: Final = 99
 
 
 def messages_of(person: Staff) -> QuerySet[Message]:
-    """Return the messages that a person's own page shows."""
-    return Message.objects.filter(person=person, channel=Channel.PAGE)
+    """Return the messages that a person's own page shows: none about what is outside their access by now."""
+    return seen_by(person, Message.objects.filter(person=person, channel=Channel.PAGE))
 
 
 def unread_words(person: Staff) -> str:

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from accounts.access.actions import is_wider, limit_access
 from accounts.access.models import AccessLimit
@@ -25,11 +27,14 @@ from accounts.changes.states import ItemState
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_upload import read_csv
 from accounts.changes.tracking import control
+from accounts.limit_templates.models import Assignment, LimitTemplate
 from accounts.models import Account, RiskCategory, Trader
 from accounts.pages.filters import AccountFilters
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
-from riskadmin.notifications.models import Message, Webhook
+from riskadmin.notifications.delivery import deliver_due
+from riskadmin.notifications.models import Message, Preferences, Webhook
+from riskadmin.notifications.queries import unread_words
 from riskadmin.staff.models import Staff
 from riskadmin.staff.people import rights
 from riskadmin.staff.people.models import RightsRequest, RightsState
@@ -389,3 +394,47 @@ def test_the_messages_of_the_whole_firm_are_closed_to_a_limited_administrator(cl
     assert not Webhook.objects.exists()
     refused = Event.objects.get(tag=Tag.STAFF_REQUEST_REFUSED)
     assert (refused.staff_id, refused.detail["path"]) == (administrator.pk, webhooks)
+
+
+@pytest.mark.usefixtures("sent")
+def test_messages_from_before_the_limit_are_neither_shown_nor_sent(
+    programs: tuple[RiskCategory, RiskCategory], client: Client, support: Staff, supervisor: Staff, settings: Settings
+) -> None:
+    settings.EMAIL_IS_ON = True
+    Staff.objects.filter(pk=supervisor.pk).update(email="sue@firm.example")
+    Preferences.objects.create(person=supervisor, channels={"approval_needed": ["page", "email"]})
+    within, outside = ask(support, "unlock", 1), ask(support, "unlock", 2)
+    of_outside = Message.objects.get(person=supervisor, channel="page", link=reverse("changes:detail", args=[outside.pk]))
+    client.force_login(supervisor)
+    listing = reverse("notifications:list")
+    assert f"Change {outside.pk} waits" in client.get(listing).content.decode()
+
+    limited = limit(supervisor, programs[0])
+    page = client.get(listing).content.decode()
+    assert (f"Change {within.pk} waits" in page, f"Change {outside.pk} waits" in page) == (True, False)
+    assert unread_words(limited) == "1"
+    assert client.post(reverse("notifications:read", args=[of_outside.pk])).status_code == 404
+    client.post(reverse("notifications:read_all"))
+    of_outside.refresh_from_db()
+    assert of_outside.read_at is None
+
+    deliver_due()
+    mailed = Message.objects.filter(person=supervisor, channel="email").order_by("pk")
+    assert [each.state for each in mailed] == ["sent", "given_up"]
+    assert [f"Change {within.pk} waits" in each.subject for each in mail.outbox] == [True]
+
+
+def test_a_template_is_shown_for_what_is_within(
+    programs: tuple[RiskCategory, RiskCategory], client: Client, support: Staff
+) -> None:
+    template = LimitTemplate.objects.create(name="Evaluation", level="firm")
+    sizes: dict[str, Any] = {"risk_category": None, "evaluation_size_usd": 50_000}
+    for to in ({"risk_category": programs[0]}, {"risk_category": programs[1]}, sizes):
+        Assignment.objects.create(template=template, environment="demo", level="firm", assigned_by_name="sue", **to)
+    client.force_login(support)
+    pages = (reverse("limit_templates:list"), reverse("limit_templates:detail", args=[template.pk]))
+    for limits, seen in (({}, [True, False, False]), ({"environments": ["demo"]}, [True, True, True])):
+        limit(support, programs[0], **limits)
+        for page in pages:
+            shown = client.get(page).content.decode()
+            assert [words in shown for words in ("Program 1", "Program 2", "50,000")] == seen

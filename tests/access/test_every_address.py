@@ -68,7 +68,7 @@ ABOUT_NO_ACCOUNT: Final = {
     "changes:account_stops": "what is stopped in an environment; the account is not looked up",
     "audit:account_history": "empty, as for a number that the trail does not know",
     "audit:change_history": "empty, as for a number that the trail does not know",
-    "limit_templates:detail": "a template, which is the firm's; its accounts are counted within one's access",
+    "limit_templates:detail": "a template, which is the firm's; what it is for is shown within one's access",
     "limit_templates:propose": "a template",
     "limit_templates:apply": "a template; the accounts are in the form",
     "limit_templates:correct": "a template; the accounts are those within one's access",
@@ -76,11 +76,6 @@ ABOUT_NO_ACCOUNT: Final = {
     "limit_templates:withdraw": "a template",
 }
 """The addresses with arguments that name no account, nor anything that has accounts, and what they are about instead."""
-
-SENT_BEFORE: Final = {
-    "notifications:list": "what somebody got while it was within their access",
-}
-"""The addresses that may name a change that is outside."""
 
 ALLOWED: Final = ("supervisor", "support", "compliance", "administrator")
 
@@ -173,7 +168,7 @@ def test_what_is_outside_does_not_exist(world: World, row: Row, redis_client: re
         elif response.status_code != 404:
             said = text_of(response)
             assert "KTR50K-" not in said, name
-            assert row.name in SENT_BEFORE or f"/changes/{world.change.pk}/" not in said, name
+            assert f"/changes/{world.change.pk}/" not in said, name
         if row.name not in {"approvals:decide", "approvals:decide_policy"}:
             assert done() == before, name
         transaction.savepoint_rollback(begun)
