@@ -140,7 +140,7 @@ def why_over(viewer: Staff, following: Progress, digest: str) -> str:
         return f"{requester} ran this change alone, because of incident {isolated(request.incident)}."
     made = [each for each in following.approvals if each.verdict == said.verdict and each.version == request.version]
     words = said.words.format(people=" and ".join(isolated(each.staff_name) for each in made), requester=requester)
-    return f"{words}: “{made[-1].comment}”" if made and made[-1].comment else f"{words}."
+    return f"{words}: “{isolated(made[-1].comment)}”" if made and made[-1].comment else f"{words}."
 
 
 @dataclass(frozen=True, kw_only=True)

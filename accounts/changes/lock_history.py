@@ -12,6 +12,7 @@ from riskadmin.audit.wording import ADMIN_ACTION_WORDS, reason_words
 from riskadmin.tradovate.vocabulary import AdminAction
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
+from riskadmin.web.visible import isolated
 
 _LEFT_AS_SET = (ItemState.APPLIED, ItemState.UNCHANGED)
 
@@ -43,8 +44,8 @@ def _words(account: Account, item: Item | None) -> str:
     observed = (item.observed or {}) if item else {}
     if item and RiskState.fits(observed) and not now.is_acted_on_since(RiskState.from_json(observed)):
         change = item.change
-        reason = reason_words(change.reason_code) + (f", “{change.reason_text}”" if change.reason_text else "")
+        reason = reason_words(change.reason_code) + (f", “{isolated(change.reason_text)}”" if change.reason_text else "")
         at = f", {moment(status.admin_at, display_zone())}" if status.admin_at else ""
-        return f"{what} by riskadmin: change {change.pk}, {change.requested_by_name}{at}. {reason}"
+        return f"{what} by riskadmin: change {change.pk}, {isolated(change.requested_by_name)}{at}. {reason}"
     at = moment(status.admin_at, display_zone()) if status.admin_at else "at a time that Tradovate does not tell"
     return f"{what} outside riskadmin: {at}"

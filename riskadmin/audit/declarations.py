@@ -82,7 +82,7 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         tone="warn",
     ),
     Tag.CHANGE_SUBMITTED: Declaration(
-        sentence="{actor} requested {change}[: {kind}][, {item_count}][, ticket {ticket}][; skipped for this one: {skipped}]",
+        sentence="{actor} requested {change}[: {kind}][, {item_count}][, ticket {ticket}][; skipped for {target}: {skipped}]",
         required=("kind", "items", "digest", "decisions_needed", "skipped"),
         optional=(
             "source",

@@ -161,8 +161,8 @@ ACCOUNT = {"account_id": 101, "account_name": "EVAL-101"}
         ),
         (
             Tag.CHANGE_SUBMITTED,
-            {**SAM, "change_id": 5, "detail": {"kind": "liquidate_only", "items": 3000, "skipped": "archived"}},
-            "Sam requested change 5: Liquidate only, 3,000 items; skipped for this one: archived",
+            {**SAM, **ACCOUNT, "change_id": 5, "detail": {"kind": "liquidate_only", "items": 3000, "skipped": "archived"}},
+            "Sam requested change 5: Liquidate only, 3,000 items; skipped for EVAL-101: archived",
         ),
         (
             Tag.CHANGE_ROWS_LEFT_OUT,

@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 
 def locked_here(support: Staff, number: int) -> Item:
     """An account that a change of support has locked, as Tradovate shows it."""
-    item = open_item(support, make_account(number, LOCKED, admin_at=ACTED_AT), "lock", ItemState.SENT)
+    item = open_item(
+        support, make_account(number, LOCKED, admin_at=ACTED_AT), "lock", ItemState.SENT, reason_text="A\u2028test"
+    )
     observed = {"admin_action": LOCKED, "admin_at": ACTED_AT.isoformat(), "stopped_by_limit": False}
     Item.objects.filter(pk=item.pk).update(state=ItemState.APPLIED, observed=observed)
     return item
@@ -36,7 +38,7 @@ def test_it_says_who_locked_each(support: Staff, supervisor: Staff, client: Clie
     reported = {row.target_id: row.warnings[0] for row in planned("unlock", 101, 102, 103, 104).sent}
 
     assert reported == {
-        101: f"{by_riskadmin}. Other, “A test”",
+        101: f"{by_riskadmin}. Other, “A[U+2028]test”",
         102: "Locked (no orders) outside riskadmin: 2026-11-21 09:00:00",
         103: "Closing orders only outside riskadmin: at a time that Tradovate does not tell",
         104: "Stopped by a limit: 2026-11-20 09:04:05; no admin locked it",
