@@ -49,6 +49,12 @@ def ask_to_lock(page: Page, stack: LiveStack, names: list[str], reason: str) -> 
     return int(page.url.rstrip("/").rsplit("/", 1)[1])
 
 
+def press_amid_a_tick(page: Page, name: str) -> None:
+    """Press a button whose form is replaced while the session is asked whether it may be sent."""
+    page.evaluate(SWAP_OUT)
+    page.get_by_role("button", name=name).click()
+
+
 def test_many_locks_are_paused_resumed_and_cancelled_midway(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
     stack = live_stack
     sign_in(page, stack.base_url, "supervisor")
@@ -59,9 +65,7 @@ def test_many_locks_are_paused_resumed_and_cancelled_midway(live_stack: LiveStac
     expect(page.locator(".tallies")).to_contain_text(re.compile(rf"[1-9]\d* of {MANY} settled"))
 
     # Paused, it sends nothing more; what is under way is confirmed; the page says who holds it.
-    # A tick may replace the button's form while the session is asked whether it may be sent.
-    page.evaluate(SWAP_OUT)
-    page.get_by_role("button", name="Pause").click()
+    press_amid_a_tick(page, "Pause")
     expect(page.locator("#state-title")).to_have_text("Paused")
     expect(page.locator(".hold", has_text="Paused by")).to_be_visible()
     stack.wait_until(lambda: set(states_of(stack, change)) == {"queued", "applied"})
