@@ -25,7 +25,7 @@ class Terminal:
 
 
 def find(api: Api, terminal: Terminal, *, text: str, environment: str) -> int:
-    """Print the accounts that a search finds: how to name each, its status, category and trader."""
+    """Print the accounts that a search finds: how to name each, its status, category and trader; or that there is none."""
     query = {"search": text} | ({"environment": environment} if environment else {})
     found = api.send("GET", "/accounts", query=query).checked()
     for row in found["accounts"]:
@@ -33,6 +33,9 @@ def find(api: Api, terminal: Terminal, *, text: str, environment: str) -> int:
         terminal.write(f"{row['environment']}:{row['id']}\t{row['name']}\t{row['status_words']}\t{about}")
     if found["next_cursor"]:
         terminal.write("There are more. Write more of the name.")
+    if not found["accounts"]:
+        where = f" on {environment}" if environment else ""
+        terminal.write(f"No account{where} that you have access to matches {text!r}.")
     return 0 if found["accounts"] else 1
 
 
@@ -49,7 +52,7 @@ def lock(
     terminal.write(f"Lock {row['name']} ({account}). Approval: {shown['needs']}.")
     for warning in row["warnings"]:
         terminal.write(f"  {warning}")
-    if not is_confirmed and terminal.ask(f"Type {target} to request it: ").strip() != str(target):
+    if not is_confirmed and terminal.ask(f"Type {target} or {account} to request it: ").strip() not in {str(target), account}:
         raise Failed("Not confirmed. Nothing was requested.")
     made = api.send("POST", "/changes", body={**wanted, **why, "digest": shown["digest"], "key": str(key)}).checked()
     terminal.write(f"Change {made['id']} is requested.")

@@ -61,14 +61,17 @@ def on_call() -> OnCall:
 def test_it_finds(on_call: OnCall) -> None:
     assert on_call.run("find", "ALPHA") == 0
     assert on_call.read == ["demo:101\tALPHA-1\tLocked (no orders)\t"]
-    assert on_call.run("find", "GAMMA") == 1
+    assert on_call.run("find", "GAMMA", "--environment", "live") == 1
+    assert on_call.read[-1] == "No account on live that you have access to matches 'GAMMA'."
 
 
-def test_it_locks_once_the_id_is_typed(on_call: OnCall) -> None:
-    on_call.types = "101"
-    assert on_call.run("lock", "demo:102", "--reason", "Runaway", "--no-wait") == 1
+@pytest.mark.parametrize("typed", ["102", "demo:102"])
+def test_it_locks_once_the_id_is_typed(on_call: OnCall, typed: str) -> None:
+    for wrong in ("101", "live:102"):
+        on_call.types = wrong
+        assert on_call.run("lock", "demo:102", "--reason", "Runaway", "--no-wait") == 1
     assert not Change.objects.exists()
-    on_call.types = "102"
+    on_call.types = typed
     assert on_call.run("lock", "demo:102", "--reason", "Runaway", "--no-wait") == NOT_PROVEN
     change = Change.objects.get()
     assert (change.kind, change.reason_text, change.items.get().target) == ("lock", "Runaway", "demo:account:102")
