@@ -291,6 +291,7 @@ class Variables(BaseSettings):
     SESSION_HOURS: int = Field(default=12, ge=1, le=24)
     SESSION_IDLE_MINUTES: int = Field(default=30, ge=5, le=720)
     RECENT_PROOF_MINUTES: int = Field(default=10, ge=1, le=60)
+    PEOPLE_LOOKBACK_DAYS: int = Field(default=30, ge=1, le=365)
     PASSWORD_FORBIDDEN_WORDS: Names = Field(default="", validate_default=True)
     PASSWORD_BREACH_FILE: str = ""
     SECOND_FACTOR_REQUIRED: Literal["", "everyone", "acting", "off"] = ""

@@ -45,6 +45,8 @@ COOKIE_PREFIX = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid", f"{COOKIE_PREFIX}csrftoken"
 # After so many minutes, what matters most asks people again who they are (`recent_proof` in riskadmin.web.access).
 RECENT_PROOF_MINUTES = env.RECENT_PROOF_MINUTES
+# For so many days a lost role, and what was done to a person's sign-in, count for who may reset them or give them roles.
+PEOPLE_LOOKBACK_DAYS = env.PEOPLE_LOOKBACK_DAYS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "riskadmin.web.errors.csrf_failure"

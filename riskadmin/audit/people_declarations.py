@@ -50,6 +50,11 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         sentence="Single sign-on set the roles of {username}",
         required=("username", "staff_id"),
     ),
+    Tag.STAFF_ROLES_WITHHELD: Declaration(
+        sentence="Single sign-on did not give {username} the roles of their groups, since their sign-in was changed: {roles}",
+        required=("username", "staff_id", "roles"),
+        tone="warn",
+    ),
     Tag.STAFF_EMERGENCY_GIVEN: Declaration(
         sentence="{operator} made an emergency code for {username} in place of {stead}",
         required=("username", "staff_id", "operator", "stead"),

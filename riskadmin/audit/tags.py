@@ -19,6 +19,7 @@ class Tag(models.TextChoices):
     STAFF_RECOVERY_CODES_MADE = "staff:recovery_codes:made", "Recovery codes made"
     STAFF_SSO_LINKED = "staff:sso:linked", "Identity linked"
     STAFF_ROLES_FROM_SSO = "staff:roles:synced", "Roles set by single sign-on"
+    STAFF_ROLES_WITHHELD = "staff:roles:withheld", "Roles of single sign-on withheld"
     STAFF_EMERGENCY_GIVEN = "staff:emergency:given", "Emergency code made"
     STAFF_EMERGENCY_USED = "staff:emergency:used", "Emergency code used"
     STAFF_THROTTLE_LIFTED = "staff:throttle:lifted", "Wait after failed sign-ins lifted"

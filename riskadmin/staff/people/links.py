@@ -22,6 +22,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.people.models import Purpose, SignInLink
 from riskadmin.staff.sessions.actions import end_sessions
+from riskadmin.staff.tokens.actions import end_tokens
 
 CODE_BYTES: Final = 32
 
@@ -130,6 +131,16 @@ def withdraw_link(actor: Who, *, origin: Origin, person: Staff) -> bool:
     link.save(update_fields=["ended_at", "end"])
     record(AuditEntry(tag=Tag.STAFF_LINK_WITHDRAWN, actor=actor, origin=origin, detail=_about(link)))
     return True
+
+
+def end_sign_ins(actor: Who, *, origin: Origin, person: Staff) -> None:
+    """End a person's one-time link, sessions and access tokens, and write the events. Needs an open transaction.
+
+    Called when a person gets more rights: what was opened while they had less must not carry those.
+    """
+    withdraw_link(actor, origin=origin, person=person)
+    end_tokens(actor, origin=origin, person=person)
+    end_sessions(actor, origin=origin, person=person)
 
 
 def open_links_of(person: Staff) -> QuerySet[SignInLink]:

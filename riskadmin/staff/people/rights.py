@@ -17,9 +17,11 @@ from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people import links
 from riskadmin.staff.people.further_acts import further_act, is_visible
-from riskadmin.staff.people.links import MadeLink, make_link
+from riskadmin.staff.people.links import MadeLink, end_sign_ins, make_link
 from riskadmin.staff.people.models import Act, Purpose, RightsRequest, RightsState
+from riskadmin.staff.people.sign_in_history import newest_fact, roles_held_lately
 from riskadmin.staff.roles import Role, capabilities_of
 from riskadmin.staff.sessions.actions import end_sessions
 from riskadmin.staff.sign_in.factor_actions import remove_all
@@ -34,6 +36,15 @@ TAKEN_OVER: Final = frozenset({"changes:decide", "policy:decide", MANAGES})
 
 class NotAllowed(Exception):
     """This can't be done; the message says why, and what can. Nothing was written."""
+
+
+class MoreToRead(NotAllowed):
+    """Something was done to the person's sign-in that who confirms was not shown; `newest` is the number of its event."""
+
+    def __init__(self, person: Staff, newest: int) -> None:
+        """Say so."""
+        super().__init__(f"The sign-in of {person.display_name} was changed since. Read what was done first.")
+        self.newest = newest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +75,11 @@ def manager_as_now(actor: Staff) -> Staff:
 
 
 def needs_second_person(person: Staff) -> bool:
-    """Whether a reset of this person's sign-in, or another address, is confirmed by a second administrator."""
-    return bool(TAKEN_OVER & capabilities_of(person.role_names))
+    """Whether a reset of this person's sign-in, or another address, is confirmed by a second administrator.
+
+    Roles that they have lost lately count: otherwise taking one would open the way, and giving it back would close it unseen.
+    """
+    return bool(TAKEN_OVER & capabilities_of(roles_held_lately(person)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +157,11 @@ def refusal(request: RightsRequest, viewer: Staff) -> str:
     return ""
 
 
-def confirm(actor: Staff | Who, *, origin: Origin, request_id: int) -> Confirmed:
+def confirm(actor: Staff | Who, *, origin: Origin, request_id: int, newest_read: int = 0) -> Confirmed:
     """Do what another administrator requested, and write the events. Raises NotAllowed.
 
     `actor` is a person, or who runs a command on the server: that is how a firm with a single administrator confirms.
+    `newest_read` is the `newest_fact` that they were shown, 0 for none; if it is another one now, nothing is done.
     """
     with transaction.atomic():
         take_turn()
@@ -156,6 +171,9 @@ def confirm(actor: Staff | Who, *, origin: Origin, request_id: int) -> Confirmed
         if not requester.may(MANAGES):
             raise NotAllowed(f"{request.requested_by_name}, who requested this, may no longer manage people.")
         _check(request)
+        newest = newest_fact(request.person)
+        if newest_read != newest:
+            raise MoreToRead(request.person, newest)
         _decide(request, RightsState.CONFIRMED, actor, who)
         _record_decision(Tag.STAFF_RIGHTS_CONFIRMED, request, who, origin)
         doing = further_act(request.act)
@@ -258,12 +276,16 @@ def _check(request: RightsRequest) -> None:
         raise NotAllowed(f"This is the e-mail address of {person.display_name} already.")
 
 
-def _do_add_role(request: RightsRequest, person: Staff, who: Who, origin: Origin) -> None:
+def _do_add_role(request: RightsRequest, person: Staff, who: Who, origin: Origin) -> MadeLink | None:
+    link = links.open_links_of(person).filter(expires_at__gt=timezone.now()).first()
+    end_sign_ins(who, origin=origin, person=person)
     add_role(person, Role(request.role), actor=who, origin=origin)
+    # The first administrator may have seen the link that ended. Who waits for it gets another one, from the second.
+    return make_link(who, origin=origin, person=person, purpose=Purpose(link.purpose)) if link else None
 
 
 def _do_switch_on(_: RightsRequest, person: Staff, who: Who, origin: Origin) -> None:
-    end_tokens(who, origin=origin, person=person)  # whatever was missed when they were switched off
+    end_sign_ins(who, origin=origin, person=person)  # whatever was missed when they were switched off
     person.is_active = True
     person.save(update_fields=["is_active"])
     detail = {"username": person.username, "staff_id": person.pk}

@@ -10,6 +10,7 @@ from riskadmin.audit.origin import origin_of
 from riskadmin.staff.people import rights
 from riskadmin.staff.people.link_pages import show_link
 from riskadmin.staff.people.models import RightsRequest
+from riskadmin.staff.people.sign_in_history import facts_about
 from riskadmin.staff.queries import person
 from riskadmin.web.access import requires
 from riskadmin.web.errors import conflict
@@ -22,7 +23,9 @@ def requests(request: HttpRequest) -> HttpResponse:
     """What waits for another administrator, and what was decided lately."""
     viewer = person(request)
     waiting = rights.visible(rights.waiting(), viewer)
-    rows = [(each, rights.refusal(each, viewer), rights.others_who_may_confirm(each)) for each in waiting]
+    rows = [
+        (each, rights.refusal(each, viewer), rights.others_who_may_confirm(each), facts_about(each.person)) for each in waiting
+    ]
     decided = rights.visible(
         RightsRequest.objects.exclude(decided_at=None).select_related("person").order_by("-decided_at", "-pk")[:20], viewer
     )
@@ -48,7 +51,8 @@ def decide(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
         raise Http404
     try:
         if verdict == "confirm":
-            confirmed = rights.confirm(viewer, origin=origin, request_id=pk)
+            newest_read = int(read) if (read := request.POST.get("newest_read", "")).isdecimal() else 0
+            confirmed = rights.confirm(viewer, origin=origin, request_id=pk, newest_read=newest_read)
             if confirmed.link:
                 return show_link(request, asked.person, confirmed.link)
             messages.success(request, f"You confirmed for {asked.person.display_name}: {asked.what}.")

@@ -22,6 +22,7 @@ from riskadmin.staff.people.forms import TAKEN, DetailsForm, InviteForm, ReasonF
 from riskadmin.staff.people.link_pages import show_link
 from riskadmin.staff.people.lists import PEOPLE
 from riskadmin.staff.people.models import Act
+from riskadmin.staff.people.sign_in_history import facts_about
 from riskadmin.staff.queries import person
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.queries import sessions_of
@@ -309,6 +310,7 @@ def _page(
         "link": link if link and link.expires_at > timezone.now() else None,
         "by_email": links.goes_by_email(whom),
         "waiting": leaving.waiting_of(whom),
+        "sign_in_facts": facts_about(whom),
         "is_on_roster": can_be_on_roster(whom),
         "asked": [
             (each, rights.refusal(each, viewer)) for each in rights.visible(rights.waiting().filter(person=whom), viewer)

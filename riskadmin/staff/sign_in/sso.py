@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest
@@ -17,10 +18,15 @@ from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin, origin_of
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import USERNAME_MAX, Staff, plain_username
+from riskadmin.staff.people.links import end_sign_ins
+from riskadmin.staff.people.sign_in_history import facts_about
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sign_in import throttle
 from riskadmin.staff.sign_in.throttle import Outcome, Place, network_of
 
+WITHHELD: Final = (
+    "Your sign-in was changed by an administrator lately, so two administrators have to give you what your groups would:"
+)
 ALWAYS: Final = "always"
 """In SSO_SECOND_FACTOR: every sign-in there has asked for a second factor."""
 
@@ -86,7 +92,9 @@ def admit(request: HttpRequest, account: SocialAccount, *, linked: Staff | None)
         if not person.is_active:
             raise Refused("You are switched off here.", person)
         if settings.SSO_ROLES:
-            _set_roles(person, roles_of(claims), origin)
+            withheld = _set_roles(person, roles_of(claims), origin)
+            if withheld:
+                messages.warning(request, f"{WITHHELD} {_labels(withheld)}")
     if settings.SSO_ROLES and not roles_of(claims):
         raise Refused("None of your groups has a role here.", person)
     return person
@@ -154,11 +162,25 @@ def _create(claims: Claims, origin: Origin) -> Staff:
     return person
 
 
-def _set_roles(person: Staff, roles: frozenset[Role], origin: Origin) -> None:
-    """Give a person exactly these roles, and write the event if that changes them."""
+def _set_roles(person: Staff, roles: frozenset[Role], origin: Origin) -> list[str]:
+    """Give a person exactly these roles, and write the event if that changes them; return those that they don't get.
+
+    They get no further role while somebody else could have their sign-in: that is for two administrators to judge. With a
+    further role, what was open ends.
+    """
     before, after = list(person.role_names), sorted(role.value for role in roles)
-    if before == after:
-        return
+    gained = sorted({*after} - {*before})
+    if gained and facts_about(person):
+        after = sorted({*after} - {*gained})
+        detail = {"username": person.username, "staff_id": person.pk, "roles": gained}
+        record(AuditEntry(tag=Tag.STAFF_ROLES_WITHHELD, actor=SYSTEM, origin=origin, detail=detail))
+        withheld = gained
+    else:
+        withheld = []
+        if gained:
+            end_sign_ins(SYSTEM, origin=origin, person=person)
+    if sorted(before) == after:
+        return withheld
     others = person.groups.exclude(name__in=Role.values)
     person.groups.set([*others, *(Group.objects.get_or_create(name=name)[0] for name in after)])
     person.__dict__.pop("role_names", None)
@@ -172,6 +194,11 @@ def _set_roles(person: Staff, roles: frozenset[Role], origin: Origin) -> None:
         detail={"username": person.username, "staff_id": person.pk},
     )
     record(entry)
+    return withheld
+
+
+def _labels(names: list[str]) -> str:
+    return ", ".join(Role(name).label for name in names)
 
 
 def _text(raw: dict[str, Any], name: str) -> str:

@@ -15,6 +15,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.people import actions, rights
 from riskadmin.staff.people.models import Act, RightsRequest, RightsState, SignInLink
 from riskadmin.staff.people.rights import NotAllowed
+from riskadmin.staff.people.sign_in_history import newest_fact
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.models import StaffSession
 from tests.staff.people import PASSWORD, make_person
@@ -181,7 +182,7 @@ class TestLowering:
         actions.switch_off(ada, origin=ORIGIN, person=sam, to=None, comment="Leave")
         request = ask(ada, again(sam), Act.SWITCH_ON)
         assert not again(sam).is_active
-        rights.confirm(bob, origin=ORIGIN, request_id=request.pk)
+        rights.confirm(bob, origin=ORIGIN, request_id=request.pk, newest_read=newest_fact(sam))
         assert again(sam).is_active
         assert Event.objects.get(tag=Tag.STAFF_SWITCHED_ON).staff_name == "bob"
 

@@ -7,13 +7,16 @@ import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from django.contrib.auth.models import Group
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from riskadmin.audit.models import Event
+from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.staff.people.actions import reset
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sign_in import sso_protocol
 from tests.staff.people import make_person
@@ -131,6 +134,38 @@ def test_groups_set_the_roles_at_every_sign_in(client: Client, server: Provider,
 
     through(client, server)
     assert Event.objects.filter(tag=Tag.STAFF_ROLES_FROM_SSO).count() == 1
+
+
+def test_groups_give_no_further_role_while_an_administrator_could_have_the_sign_in(
+    client: Client, server: Provider, sue: Staff, settings: Settings
+) -> None:
+    """An administrator took the role, reset the sign-in and set a password; the groups must not complete that."""
+    settings.SSO_ROLES = {"desk": "support", "heads": "supervisor"}
+    through(client, server)
+    ada = make_person(Role.ADMINISTRATOR, "ada")
+    reset(ada, origin=Origin(job="tests"), person=sue)
+    server.knows("sub-1", groups=["desk", "heads"])
+
+    assert through(client, server).status_code == 303
+    assert is_signed_in(client)
+    assert Staff.objects.get(pk=sue.pk).role_names == ("support",)
+    assert "two administrators have to give you" in client.get(reverse("home")).content.decode()
+    assert Event.objects.get(tag=Tag.STAFF_ROLES_WITHHELD).detail["roles"] == ["supervisor"]
+
+    Staff.objects.get(pk=sue.pk).groups.add(Group.objects.get(name="supervisor"))  # as two administrators do
+    through(client, server)
+    assert Staff.objects.get(pk=sue.pk).role_names == ("supervisor", "support")
+
+
+def test_what_was_open_ends_when_groups_give_a_further_role(
+    client: Client, server: Provider, sue: Staff, settings: Settings
+) -> None:
+    settings.SSO_ROLES = {"desk": "support", "heads": "supervisor"}
+    through(client, server)
+    server.knows("sub-1", groups=["heads"])
+
+    assert through(Client(), server).status_code == 303
+    assert client.get(HOME).status_code == 302
 
 
 def test_who_has_lost_the_groups_loses_the_roles_and_does_not_get_in(
