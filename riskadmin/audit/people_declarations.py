@@ -51,8 +51,8 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("username", "staff_id"),
     ),
     Tag.STAFF_ROLES_WITHHELD: Declaration(
-        sentence="Single sign-on did not give {username} the roles of their groups, since their sign-in was changed: {roles}",
-        required=("username", "staff_id", "roles"),
+        sentence="Single sign-on did not give {username} the roles of their groups, since their sign-in was changed: {role}",
+        required=("username", "staff_id", "role"),
         tone="warn",
     ),
     Tag.STAFF_EMERGENCY_GIVEN: Declaration(

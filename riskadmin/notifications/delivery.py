@@ -17,6 +17,7 @@ from riskadmin.notifications.access import seen_by
 from riskadmin.notifications.models import DUE, Message, MessageState, Webhook
 from riskadmin.notifications.people import with_link
 from riskadmin.notifications.sealing import unseal
+from riskadmin.notifications.security_notices import address_of
 from riskadmin.notifications.topics import Channel, Topic
 from riskadmin.notifications.undelivered import NotDelivered
 from riskadmin.sealing import CannotOpen
@@ -95,7 +96,8 @@ def _send(claimed: list[Message]) -> None:
     if first.person is not None:
         if not first.person.is_active:
             raise NotDelivered("This person is switched off.", is_final=True)
-        mail.send(first.person, [with_link(first)] if first.topic == Topic.SIGN_IN_LINK else claimed)
+        address = address_of(first) if first.topic == Topic.ADDRESS_CHANGED else first.person.email
+        mail.send(first.person, [with_link(first)] if first.topic == Topic.SIGN_IN_LINK else claimed, address=address)
     elif first.webhook is not None:
         _post(first, first.webhook)
 

@@ -14,11 +14,11 @@ from riskadmin.notifications.undelivered import NotDelivered
 from riskadmin.staff.models import Staff
 
 
-def send(person: Staff, messages: Sequence[Message]) -> None:
-    """Send a person one e-mail about some messages. Raises NotDelivered."""
+def send(person: Staff, messages: Sequence[Message], *, address: str) -> None:
+    """Send a person one e-mail about some messages, to an address. Raises NotDelivered."""
     if not settings.EMAIL_IS_ON:
         raise NotDelivered("No mail server is set (EMAIL_HOST).", is_final=True)
-    if not person.email:
+    if not address:
         raise NotDelivered("No e-mail address is known for this person.", is_final=True)
     first = messages[0]
     subject = first.subject if len(messages) == 1 else f"{len(messages)} notifications: {first.subject}"
@@ -28,7 +28,7 @@ def send(person: Staff, messages: Sequence[Message]) -> None:
         subject=f"[riskadmin] {subject}",
         body=render_to_string("notifications/mail.txt", context),
         from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[person.email],
+        to=[address],
         # The same in every try, so that a mail program shows a repeated one once.
         headers={"Message-ID": f"<notification-{first.pk}@{urlsplit(settings.PUBLIC_URL).hostname}>"},
     )

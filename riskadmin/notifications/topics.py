@@ -28,7 +28,8 @@ class Topic(models.TextChoices):
     CHANGE_STEP = "change_step", "Every step of a change"
     RIGHTS_REQUESTED = "rights_requested", "Rights requested"
     SIGN_IN_LINK = "sign_in_link", "One-time link"
-    SIGN_IN_CHANGED = "sign_in_changed", "Password or second factors changed"
+    SIGN_IN_CHANGED = "sign_in_changed", "Sign-in or roles changed"
+    ADDRESS_CHANGED = "address_changed", "E-mail address changed"
     EMERGENCY_ACCESS = "emergency_access", "Emergency code made"
     WEBHOOK_TEST = "webhook_test", "Test of a webhook"
 
@@ -66,7 +67,7 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
     ),
     Topic.REVIEW_DUE: TopicSpec(sentence="The review of a change that ran without approval is overdue."),
     Topic.SIGN_IN_CHANGED: TopicSpec(
-        sentence="Your password, your second factors or recovery codes were changed.",
+        sentence="Your password, second factors, recovery codes, e-mail address or roles were changed.",
         is_urgent=True,
     ),
     Topic.EMERGENCY_ACCESS: TopicSpec(
@@ -82,7 +83,8 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
         is_urgent=True,
     ),
 }
-"""The topics that people choose channels for. A one-time link always goes by e-mail; a test of a webhook reaches no person."""
+"""The topics that people choose channels for. A one-time link, and a message to an address that was replaced, always
+go by e-mail; a test of a webhook reaches no person."""
 
 WEBHOOK_TOPICS: Final = (*TOPICS, Topic.CHANGE_STEP)
 """The topics that a webhook may have. Every step of every change is for programs alone."""

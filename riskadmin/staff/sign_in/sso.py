@@ -172,7 +172,7 @@ def _set_roles(person: Staff, roles: frozenset[Role], origin: Origin) -> list[st
     gained = sorted({*after} - {*before})
     if gained and facts_about(person):
         after = sorted({*after} - {*gained})
-        detail = {"username": person.username, "staff_id": person.pk, "roles": gained}
+        detail = {"username": person.username, "staff_id": person.pk, "role": ", ".join(gained)}
         record(AuditEntry(tag=Tag.STAFF_ROLES_WITHHELD, actor=SYSTEM, origin=origin, detail=detail))
         withheld = gained
     else:

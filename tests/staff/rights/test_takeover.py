@@ -4,11 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from riskadmin.audit.origin import Origin
+from riskadmin.notifications.delivery import deliver_due
+from riskadmin.notifications.models import Message
+from riskadmin.notifications.topics import Channel
 from riskadmin.staff.models import Staff
 from riskadmin.staff.people import sign_in_history
 from riskadmin.staff.people.models import RightsRequest, SignInLink
@@ -131,3 +136,28 @@ def test_the_server_shows_it_before_it_confirms(ada: Client, capsys: pytest.Capt
     assert "reset the sign-in of" in capsys.readouterr().out
     call_command("confirm_rights", number, operator="Grace Hopper", newest_read=newest(sam))
     assert "supervisor" in Staff.objects.get(pk=sam.pk).role_names
+
+
+@pytest.mark.usefixtures("bob")
+def test_a_person_gets_a_message_about_each_step_also_at_the_address_before(ada: Client, settings: Settings) -> None:
+    settings.EMAIL_IS_ON, settings.EMAIL_BACKEND = True, "django.core.mail.backends.locmem.EmailBackend"
+    sam = make_person(Role.SUPPORT, "sam")
+    Staff.objects.filter(pk=sam.pk).update(email="sam@firm.example")
+    act(ada, "details", sam, email="other@firm.example", first_name="Sam", last_name="")
+    deliver_due()
+    assert {tuple(sent.to): sent.subject for sent in mail.outbox} == {
+        ("other@firm.example",): "[riskadmin] An administrator changed your e-mail address",
+        ("sam@firm.example",): "[riskadmin] The e-mail address of your account was changed",
+    }
+    act(ada, "details", sam, email="", first_name="Sam", last_name="")
+    assert set_password(reset_link(ada, sam)) == 303
+    act(ada, "remove_role", sam, role="support")
+
+    subjects = list(Message.objects.filter(person=sam, channel=Channel.PAGE).order_by("pk").values_list("subject", flat=True))
+    assert subjects == [
+        "An administrator changed your e-mail address",
+        "An administrator changed your e-mail address",
+        "An administrator reset your sign-in",
+        "A one-time link was used to set your password",
+        "A role was taken from you",
+    ]

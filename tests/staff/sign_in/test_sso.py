@@ -150,7 +150,7 @@ def test_groups_give_no_further_role_while_an_administrator_could_have_the_sign_
     assert is_signed_in(client)
     assert Staff.objects.get(pk=sue.pk).role_names == ("support",)
     assert "two administrators have to give you" in client.get(reverse("home")).content.decode()
-    assert Event.objects.get(tag=Tag.STAFF_ROLES_WITHHELD).detail["roles"] == ["supervisor"]
+    assert Event.objects.get(tag=Tag.STAFF_ROLES_WITHHELD).detail["role"] == "supervisor"
 
     Staff.objects.get(pk=sue.pk).groups.add(Group.objects.get(name="supervisor"))  # as two administrators do
     through(client, server)
