@@ -110,7 +110,7 @@ def test_numbers_that_no_change_has_are_recorded_once(monkeypatch: pytest.Monkey
     second = ask(support, "unlock", 102)
     assert second.pk == first.pk + 4
     assert record_unused_numbers(origin=Origin(job="tests")) == 0  # a request with such a number may still be on its way
-    monkeypatch.setattr("accounts.changes.numbers.SETTLED_AFTER_S", -1)
+    monkeypatch.setattr("accounts.changes.numbers.SETTLED_AFTER_S", -86_400)
     for _ in range(2):
         record_unused_numbers(origin=Origin(job="tests"))
     found = [event.detail for event in of(Tag.CHANGE_NUMBERS_UNUSED)]
