@@ -112,7 +112,7 @@ def test_from_invitation_to_switch_off(
     check_page(page)
     page.get_by_label("Reason").fill("Left the firm")
     page.get_by_role("button", name="Switch off newcomer").click()
-    expect(page.get_by_text("is switched off, and all their sessions have ended")).to_be_visible()
+    expect(page.get_by_text("is switched off. All their sessions have ended")).to_be_visible()
     check_page(page)
 
     newcomer.reload()
