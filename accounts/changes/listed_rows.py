@@ -26,7 +26,7 @@ LOSS_LIMIT: Final = "daily_loss_auto_liq_usd"
 class LossBar:
     """Today's loss against the present and the new daily loss limit, in percent of a scale that all rows of a page share.
 
-    `left_usd` is what is left to the new limit, `past_usd` how far the loss is past it.
+    `left_usd` is what can still be lost before the new limit, with today's profit; `past_usd` how far the loss is past it.
     """
 
     within: float
@@ -140,6 +140,6 @@ def _bar(each: ListedRow, account: Account | None, scale: Decimal) -> LossBar | 
         past=float(max(drawn - new, Decimal(0)) / scale * 100),
         new=float(new / scale * 100),
         present=float(Decimal(present) / scale * 100) if present else None,
-        left_usd=max(new - loss, Decimal(0)),
+        left_usd=max(new + cash.realized_pnl_usd, Decimal(0)),
         past_usd=max(loss - new, Decimal(0)),
     )

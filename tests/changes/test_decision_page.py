@@ -231,6 +231,15 @@ class TestMovedSince:
         assert "Nothing moved since it was requested" in words
         assert "Since it was requested" not in words
 
+    def test_what_is_left_before_the_limit_counts_a_profit_of_today(
+        self, client: Client, change: Change, supervisor: Staff
+    ) -> None:
+        Cash.objects.filter(account__tradovate_id=2).update(realized_pnl_usd="227.68")
+        Cash.objects.filter(account__tradovate_id=3).update(realized_pnl_usd="-173.79")
+        words = read_aloud(opened(client, supervisor, change))
+        assert "+$227.68 $1,727.68 left" in words
+        assert "$173.79 $1,326.21 left" in words
+
     def test_figures_that_moved_change_the_effects_and_refuse_nothing(
         self, client: Client, change: Change, supervisor: Staff
     ) -> None:
