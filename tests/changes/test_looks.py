@@ -28,6 +28,7 @@ from accounts.limit_templates.states import VERSION_LOOK, VersionState
 from accounts.limit_templates.templatetags.limit_templates import version_state
 from riskadmin.audit.declarations import DECLARATIONS
 from riskadmin.audit.models import Event
+from riskadmin.audit.proof.models import EXPORT_LOOK, ExportState
 from riskadmin.audit.rendering import EventLine
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import state_words
@@ -46,6 +47,7 @@ TABLES: list[tuple[type[TextChoices], dict[Any, Look]]] = [
     (PolicyState, dict(POLICY_LOOK)),
     (CallState, dict(CALL_LOOK)),
     (Shown, dict(SHOWN_LOOK)),
+    (ExportState, dict(EXPORT_LOOK)),
 ]
 DRAWN: list[tuple[str, Any, type[TextChoices], Any]] = [
     ("change", change_state, ChangeState, CHANGE_LOOK),

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from riskadmin.database.privileges import append_only, hidden_from_auditor, kept, never_changed
+from riskadmin.web.looks import Look
 
 TABLE_MAX: Final = 63
 
@@ -103,6 +104,14 @@ class ExportState(models.TextChoices):
     RUNNING = "running", "Being written"
     READY = "ready", "Ready"
     FAILED = "failed", "Failed"
+
+
+EXPORT_LOOK: Final[dict[ExportState, Look]] = {
+    ExportState.WAITING: Look(tone="busy", icon="hourglass", explanation="A worker will begin with it."),
+    ExportState.RUNNING: Look(tone="busy", icon="loader", explanation="A worker reads the trail and writes the file."),
+    ExportState.READY: Look(tone="ok", icon="circle-check", explanation="The file can be downloaded."),
+    ExportState.FAILED: Look(tone="danger", icon="circle-x", explanation="No file was written."),
+}
 
 
 @kept(changing=("state", "rows", "size", "failure", "began_at", "ended_at"))
