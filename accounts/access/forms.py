@@ -45,9 +45,10 @@ class AccessForm(forms.Form):
         help_text="Kept in the audit trail. If it gives more access than now, another administrator reads this and confirms.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer every risk category; one query."""
+    def __init__(self, *args: Any, present: Access | None, **kwargs: Any) -> None:
+        """Offer every risk category; `present` is what the person has access to now. One query."""
         super().__init__(*args, **kwargs)
+        self._present = present
         found = RiskCategory.objects.order_by("environment", "name", "pk")
         field = cast(forms.TypedMultipleChoiceField, self.fields["categories"])
         field.choices = [(each.pk, each.choice_label) for each in found]
@@ -56,9 +57,9 @@ class AccessForm(forms.Form):
     def of(cls, access: Access | None) -> "AccessForm":
         """Return the form with what a person has access to now."""
         if access is None:
-            return cls(initial={"scope": EVERYTHING})
+            return cls(initial={"scope": EVERYTHING}, present=access)
         lists = {"environments": sorted(access.environments), "categories": sorted(access.categories)}
-        return cls(initial={"scope": LIMITED, **lists})
+        return cls(initial={"scope": LIMITED, **lists}, present=access)
 
     @property
     def access(self) -> Access | None:
@@ -71,9 +72,17 @@ class AccessForm(forms.Form):
         return Access(environments=environments, categories=frozenset(others.values_list("pk", flat=True)))
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a limit to nothing: who should see no account is switched off."""
+        """Refuse a limit to nothing: who should see no account is switched off. And every account together with a new limit.
+
+        What is ticked because it is the present limit contradicts nothing: "Every account" is what was chosen then.
+        """
         cleaned = super().clean() or self.cleaned_data
-        chosen = cleaned.get("environments") or cleaned.get("categories")
+        chosen = {*cleaned.get("environments", ()), *cleaned.get("categories", ())}
+        present = {*self._present.environments, *self._present.categories} if self._present else set()
+        if cleaned.get("scope") == EVERYTHING and chosen and chosen != present:
+            self.add_error(
+                "scope", "Environments or programs are chosen below. Choose the limit here, or clear them for every account."
+            )
         if cleaned.get("scope") == LIMITED and not chosen and not self.errors:
             self.add_error("environments", "Choose an environment or a program. Switch off a person who should see no account.")
         return cleaned

@@ -29,7 +29,7 @@ def limits(request: HttpRequest, pk: int) -> HttpResponse:
     whom = get_object_or_404(Staff, pk=pk)
     if request.method == "GET":
         return _limits(request, whom, AccessForm.of(queries.limit_of(whom)))
-    form = AccessForm(request.POST)
+    form = AccessForm(request.POST, present=queries.limit_of(whom))
     if not form.is_valid():
         return _limits(request, whom, form, status=UNPROCESSABLE)
     try:

@@ -438,3 +438,27 @@ def test_a_template_is_shown_for_what_is_within(
         for page in pages:
             shown = client.get(page).content.decode()
             assert [words in shown for words in ("Program 1", "Program 2", "50,000")] == seen
+
+
+class TestItsForm:
+    def save(self, client: Client, person: Staff, **sent: object) -> Any:
+        client.force_login(Staff.objects.filter(username="ada").first() or make_person(Role.ADMINISTRATOR, "ada"))
+        return client.post(reverse("access:limits", args=[person.pk]), {"comment": "New team", **sent})
+
+    def test_a_limit_is_not_dropped_because_every_account_is_still_chosen(
+        self, client: Client, programs: tuple[RiskCategory, RiskCategory], support: Staff
+    ) -> None:
+        first, second = programs
+        for typed in ({"categories": [first.pk]}, {"environments": ["demo"]}):
+            page = self.save(client, support, scope="everything", **typed)
+            assert (page.status_code, list(page.context["form"].errors)) == (422, ["scope"])
+        limit(support, first)
+        assert self.save(client, support, scope="everything", categories=[second.pk]).status_code == 422
+        assert not RightsRequest.objects.exists()
+
+    def test_what_is_ticked_as_the_present_limit_does_not_keep_one_from_every_account(
+        self, client: Client, programs: tuple[RiskCategory, RiskCategory], support: Staff
+    ) -> None:
+        limit(support, programs[0])
+        assert self.save(client, support, scope="everything", categories=[programs[0].pk]).status_code == 303
+        assert RightsRequest.objects.get().content["after"] is None

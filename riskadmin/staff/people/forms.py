@@ -63,6 +63,8 @@ class ResetForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         if (self._needs_reason or cleaned.get("factors")) and not cleaned.get("reason") and "reason" not in self.errors:
             self.add_error("reason", "Say why. It stays in the trail.")
+        if not self._needs_reason and cleaned.get("reason") and not cleaned.get("factors"):
+            self.add_error("factors", "Tick this, or clear the reason: it is only kept if they are removed.")
         return cleaned
 
 
@@ -123,6 +125,8 @@ class DetailsForm(NamesForm):
         moved = cleaned.get("email") != self._person.email
         if self._needs_reason and moved and not cleaned.get("reason"):
             self.add_error("reason", "Say why the address changes: another administrator has to confirm it.")
+        if self._needs_reason and not moved and cleaned.get("reason"):
+            self.add_error("reason", "Clear this, or change the address: it is only kept with a new address.")
         return cleaned
 
 

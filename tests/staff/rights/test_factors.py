@@ -65,6 +65,12 @@ def test_without_a_reason_nothing_is_done(client: Client, ada: Staff) -> None:
     assert removed() == []
 
 
+def test_a_reason_that_would_be_dropped_is_refused(client: Client, ada: Staff) -> None:
+    sam = with_factors(Role.SUPPORT, "sam")
+    assert reset(client, sam, reason=REASON) == 422
+    assert Staff.objects.get(pk=sam.pk).check_password(PASSWORD)
+
+
 def test_a_reset_alone_leaves_them(client: Client, ada: Staff) -> None:
     sam = with_factors(Role.SUPPORT, "sam")
     assert reset(client, sam) == 200
