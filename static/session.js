@@ -60,8 +60,9 @@ function authenticate(what, { isAsked = true } = {}) {
   let settle;
   const promise = new Promise((resolve) => (settle = resolve));
   wanted = { what, promise, settle };
+  const isTyping = document.activeElement?.matches("input, textarea, select");
   open(what);
-  load(`${what === "prove" ? prove : signIn}?${new URLSearchParams({ next: stateAddress })}`, {}, isAsked);
+  load(`${what === "prove" ? prove : signIn}?${new URLSearchParams({ next: stateAddress })}`, {}, isAsked || !isTyping);
   return promise;
 }
 
@@ -73,7 +74,7 @@ function open(when) {
   $("[data-form]", dialog).replaceChildren();
   $("[data-failure]", dialog).hidden = true;
   if (!dialog.open) dialog.showModal();
-  $("h2:not([hidden])", dialog).focus(); // no field: what is being typed must not end up in it
+  $("h2:not([hidden])", dialog).focus(); // no field yet: what is being typed must not end up in it
 }
 
 // What the page shows is not left to the next person at this computer: it is hidden, with what was typed, until its own person
@@ -107,19 +108,19 @@ function comeBack() {
 }
 
 // Whatever forms the sign-in shows, one after the other, until the server says who is signed in.
-async function load(address, options = {}, isAsked = true) {
+async function load(address, options = {}, takesFocus = true) {
   const place = $("[data-form]", dialog);
   try {
     const headers = { ...options.headers, Accept: "text/html", "X-Background": "1" };
     const response = await fetch(address, { ...options, headers, signal: AbortSignal.timeout(PATIENCE_MS) });
-    if (response.headers.get("Content-Type")?.startsWith("text/html")) show(await response.text(), response.url, place, isAsked);
+    if (response.headers.get("Content-Type")?.startsWith("text/html")) show(await response.text(), response.url, place, takesFocus);
     await look();
   } catch {
     $("[data-failure]", dialog).hidden = false;
   }
 }
 
-function show(html, address, place, isAsked) {
+function show(html, address, place, takesFocus) {
   const main = new DOMParser().parseFromString(html, "text/html").querySelector("#main");
   if (!main) throw new Error("There is no form");
   $$(".page-head, .messages, script", main).forEach((part) => part.remove());
@@ -135,8 +136,11 @@ function show(html, address, place, isAsked) {
     form.elements.next.value = "";
   }
   place.replaceChildren(...main.childNodes);
-  const field = $("[aria-invalid=true], input:not([type=hidden])", place);
-  if (isAsked) field?.focus();
+  const fields = $$("input:not([type=hidden])", place);
+  const username = fields.find((field) => field.name === "username");
+  if (username && !username.value) username.value = dialog.dataset.username;
+  const field = $("[aria-invalid=true]", place) ?? fields.find((each) => !each.value) ?? fields[0];
+  if (takesFocus) field?.focus();
 }
 
 dialog?.addEventListener("submit", (event) => {

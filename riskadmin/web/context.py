@@ -49,6 +49,11 @@ class Frame:
         return [name for name, url in settings.TRADOVATE_URLS.items() if url]
 
     @property
+    def offers_sso(self) -> bool:
+        """Whether people can sign in at an identity provider."""
+        return bool(settings.SSO_ISSUER)
+
+    @property
     def zone(self) -> str:
         """The zone in which times are shown, and its current abbreviation: "America/Chicago (CST)"."""
         now = timezone.now().astimezone(display_zone())

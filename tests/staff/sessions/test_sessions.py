@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -226,3 +226,14 @@ def test_signing_in_again_begins_another(person: Staff) -> None:
 )
 def test_a_device_is_named_in_words(agent: str, words: str) -> None:
     assert device_words(agent) == words
+
+
+@pytest.mark.parametrize("issuer", ["", "https://sso.example.com"])
+def test_the_dialog_knows_who_signs_in_and_offers_what_the_sign_in_page_does(
+    client: Client, person: Staff, issuer: str
+) -> None:
+    client.force_login(person)
+    with override_settings(SSO_ISSUER=issuer):
+        page = client.get(reverse("sessions:list")).content.decode()
+    assert f'data-username="{person.username}"' in page
+    assert ("Single sign-on opens one." in page) == bool(issuer)
