@@ -4,7 +4,7 @@ For somebody whose access is not limited, which is the rule, nothing is added to
 it, so a page costs one query more; an action reads the person again, under its lock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -162,6 +162,15 @@ def related_to(person: Staff) -> Related:
 def related_people() -> dict[int, Related]:
     """Return what belongs to everybody who is marked, or to a relative of theirs, by their keys; at most four queries."""
     return _related(marks())
+
+
+def owners_of(accounts: Collection[int]) -> dict[int, list[str]]:
+    """Return whose some accounts are, in words, by the accounts' keys; the others are not in it. At most four queries."""
+    found: dict[int, list[str]] = {}
+    for related in related_people().values() if accounts else ():
+        for key in related.accounts.keys() & set(accounts):
+            found.setdefault(key, []).append(related.accounts[key])
+    return found
 
 
 def conflicts(person: Staff | None, targets: Mapping[int, Account | Trader]) -> dict[int, str]:

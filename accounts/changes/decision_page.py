@@ -8,6 +8,7 @@ from urllib.parse import quote
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.access.trail import VIEWS_MARKS
 from accounts.approvals.actions import refusal
 from accounts.approvals.forms import DecideForm
 from accounts.approvals.models import PolicyRule
@@ -23,6 +24,7 @@ from accounts.changes.queries import Progress
 from accounts.changes.recomputed import FILTERS, MOVED, Recomputed
 from accounts.changes.states import ChangeState
 from riskadmin.staff.models import Staff
+from riskadmin.web.access import may
 from riskadmin.web.visible import isolated
 
 ITEMS_TO_DECIDE: Final = 15
@@ -78,7 +80,7 @@ def review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
         "search": search,
         "rows_url": rows_url,
         "tab_url": f"{rows_url}{wanted.query}",
-        "sheet": found.showing(reviewed(review, found.rows)),
+        "sheet": found.showing(reviewed(review, found.rows, names_owners=may(request, VIEWS_MARKS))),
         "parameter_words": review.plan.kind.parameter_words(review.change.parameters),
         "effects": review.overview.effects,
         "together_usd": result_today(liquidated),
@@ -122,6 +124,12 @@ def bar_context(viewer: Staff, change: Change, review: Recomputed | None, posted
 def way_on(viewer: Staff, change: Change) -> dict[str, Any]:
     """Return the way to the next and the previous request that wait for somebody who decides, with the keys of the page."""
     return {"neighbours": neighbours(viewer, change.approval_id), "page_keys": KEYS}
+
+
+def why_undecidable(viewer: Staff, change: Change) -> str:
+    """Return why somebody with the role can't decide about a pending change, as sentences; "" if they can, or lack the role."""
+    refused = refusal(change.approval, viewer, change.approval.digest) if viewer.may("changes:decide") else None
+    return refused.message if refused else ""
 
 
 def why_over(viewer: Staff, following: Progress, digest: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db.models import Prefetch
 
+from accounts.access.queries import owners_of
 from accounts.changes.kinds.effects import Liquidation
 from accounts.changes.kinds.stored import State
 from accounts.changes.lock_history import locked_by
@@ -42,7 +43,7 @@ class ListedRow:
     """One target as the list shows it: what was requested or, in a preview, what would be.
 
     `item` is None in a preview, `row` None for what was skipped when requested. `locked` says who locked the account, if its
-    warnings don't.
+    warnings don't; `owners` to whom of the staff, or whose relative, it belongs, for those who may see that.
     """
 
     target_id: int
@@ -55,6 +56,7 @@ class ListedRow:
     now: State | None = None
     account: Account | None = None
     locked: str = ""
+    owners: Sequence[str] = ()
     bar: LossBar | None = None
 
     @classmethod
@@ -88,14 +90,16 @@ class ListedRow:
         return str(self.row.effects.liquidation) if self.row and self.row.effects else str(Liquidation.NO)
 
 
-def previewed(planned: Plan, rows: Sequence[Row]) -> list[ListedRow]:
-    """Return rows of a preview for its list; at most four queries."""
-    return _detailed([ListedRow.of_row(row) for row in rows], names_locks=not planned.kind.shows_who_locked)
+def previewed(planned: Plan, rows: Sequence[Row], *, names_owners: bool) -> list[ListedRow]:
+    """Return rows of a preview for its list; at most four queries, and four more to name owners."""
+    names_locks = not planned.kind.shows_who_locked
+    return _detailed([ListedRow.of_row(row) for row in rows], names_locks=names_locks, names_owners=names_owners)
 
 
-def reviewed(review: Recomputed, rows: Sequence[Reviewed]) -> list[ListedRow]:
-    """Return items of a decision for its list; at most four queries."""
-    return _detailed([ListedRow.of_item(each) for each in rows], names_locks=not review.plan.kind.shows_who_locked)
+def reviewed(review: Recomputed, rows: Sequence[Reviewed], *, names_owners: bool) -> list[ListedRow]:
+    """Return items of a decision for its list; at most four queries, and four more to name owners."""
+    names_locks = not review.plan.kind.shows_who_locked
+    return _detailed([ListedRow.of_item(each) for each in rows], names_locks=names_locks, names_owners=names_owners)
 
 
 def result_today(rows: Iterable[Row]) -> Decimal | None:
@@ -106,10 +110,11 @@ def result_today(rows: Iterable[Row]) -> Decimal | None:
     return sum(known, Decimal(0)) if known and len(known) == len(accounts) else None
 
 
-def _detailed(rows: Sequence[ListedRow], *, names_locks: bool) -> list[ListedRow]:
+def _detailed(rows: Sequence[ListedRow], *, names_locks: bool, names_owners: bool) -> list[ListedRow]:
     keys = [each.row.account.pk for each in rows if each.row and each.row.account]
     accounts = _accounts(keys) if keys else {}
     locked = locked_by(accounts.values()) if names_locks and accounts else {}
+    owners = owners_of(keys) if names_owners else {}
     limits = [
         Decimal(state[LOSS_LIMIT]) for each in rows for state in (each.before, each.after) if state and state.get(LOSS_LIMIT)
     ]
@@ -118,7 +123,8 @@ def _detailed(rows: Sequence[ListedRow], *, names_locks: bool) -> list[ListedRow
     for each in rows:
         account = accounts.get(each.row.account.pk) if each.row and each.row.account else None
         said = locked.get(account.pk, "") if account else ""
-        detailed.append(replace(each, account=account, locked=said, bar=_bar(each, account, scale)))
+        whose = owners.get(account.pk, ()) if account else ()
+        detailed.append(replace(each, account=account, locked=said, owners=whose, bar=_bar(each, account, scale)))
     return detailed
 
 

@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from accounts.access.trail import VIEWS_MARKS
 from accounts.approvals.policy import Need, PolicyMissing
 from accounts.approvals.subjects import NotAllowed
 from accounts.changes import actions, queries
@@ -315,6 +316,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     subject = Subject(targets=len(planned.sent), naming=asked.naming, kind=kind, environment=planned.environment)
     wanted_rows = RowFilter.of(asked.typed) if tab == "" else RowFilter()
     shown = sheet([row for row in by_weight(planned.sent) if seen.shows(row, wanted_rows)] if tab == "" else rows[tab], page)
+    names_owners = may(asked.request, VIEWS_MARKS)
     targets_shown = [row.target for row in shown.rows] if tab != "left_out" else []
     return {
         "overview": seen,
@@ -330,7 +332,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "tab_url": f"{urls[tab]}{wanted_rows.query}",
         "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
         "together_usd": result_today(row for row in planned.sent if row.effects and row.effects.liquidation == "now"),
-        "sheet": shown.showing(previewed(planned, shown.rows)) if tab == "" else shown,
+        "sheet": shown.showing(previewed(planned, shown.rows, names_owners=names_owners)) if tab == "" else shown,
         "earlier": queries.earlier_items(asked.chosen.link, targets_shown),
         "oldest": outdated_since(planned),
         "needed": needed,

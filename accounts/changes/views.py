@@ -19,7 +19,15 @@ from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import queries
 from accounts.changes.access import change_or_404, refuses, requestable_change, visible_changes
-from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, left_out, review_context, way_on, why_over
+from accounts.changes.decision_page import (
+    ITEMS_TO_DECIDE,
+    bar_context,
+    left_out,
+    review_context,
+    way_on,
+    why_over,
+    why_undecidable,
+)
 from accounts.changes.editing import may_be_edited
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
@@ -138,7 +146,7 @@ def _detail_page(
         "may_withdraw": is_pending and change.requested_by_id == viewer.pk,
         "may_act_alone": is_pending and change.requested_by_id == viewer.pk and viewer.may("changes:decide"),
         "may_edit": may_be_edited(change) and change.approval.may_be_asked_again_by(viewer) and not refuses(viewer, change),
-        "decides": may(request, "changes:decide"),
+        "undecidable": why_undecidable(viewer, change) if is_pending and not may_decide else "",
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
         "followers": queries.followers(change, viewer),

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from accounts.access.actions import mark, request_end
 from accounts.access.models import RelatedAccount, Relation
@@ -389,3 +390,27 @@ class TestPages:
         assert client.post(reverse("access:end_mark", args=[made.pk]), {"comment": "x"}).status_code == 409
         made.refresh_from_db()
         assert made.ended_at is None
+
+
+@pytest.mark.usefixtures("sent")
+def test_the_page_of_a_change_says_why_and_shows_the_mark_to_approvers(
+    client: Client, administrator: Staff, support: Staff, supervisor: Staff, second_supervisor: Staff
+) -> None:
+    theirs = make_account(1, LOCKED)
+    make_account(2, LOCKED)
+    change = ask(support, "unlock", 1, 2)
+    marked(administrator, supervisor, theirs)
+    whose = f"a relative of {supervisor.display_name} (staff)"
+
+    def shown(person: Staff) -> str:
+        client.force_login(person)
+        return " ".join(strip_tags(client.get(reverse("changes:detail", args=[change.pk])).content.decode()).split())
+
+    assert f"You can't decide about this one. {theirs.name} belongs to {whose}. Somebody else has to do this." in shown(
+        supervisor
+    )
+    assert f"Belongs to {whose}" in shown(second_supervisor)
+    assert whose not in shown(support)
+    marked(administrator, second_supervisor, theirs)
+    assert "No one can approve this now" in (page := shown(support))
+    assert "barred because one of the accounts is marked" in page
