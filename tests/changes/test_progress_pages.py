@@ -82,7 +82,7 @@ class TestDetail:
         own = ask(supervisor, "unlock", 101)
         response = deciding.get(address("detail", own.pk))
         assert response.context["may_decide"] is False
-        assert "you asked for it, so somebody else has to" in text_of(response)
+        assert "You asked for this change, so somebody else has to decide." in text_of(response)
 
     @pytest.mark.parametrize("name", ["detail", "progress"])
     def test_one_that_is_not_there(self, deciding: Client, name: str) -> None:
