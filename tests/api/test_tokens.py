@@ -14,6 +14,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.staff.people import actions as people
 from riskadmin.staff.people import rights
 from riskadmin.staff.people.models import Act
+from riskadmin.staff.people.sign_in_history import newest_fact
 from riskadmin.staff.roles import Role, all_capabilities
 from riskadmin.staff.tokens.bearer import Bearer
 from riskadmin.staff.tokens.models import AccessToken, Scope
@@ -152,7 +153,7 @@ def test_a_token_stays_ended_when_its_person_is_switched_on_again(program: Progr
     person, origin = program.token.person, Origin(job="tests")
     people.switch_off(ada, origin=origin, person=person, to=None, comment="Left")
     asked = rights.request_rights(ada, origin=origin, person=person, act=Act.SWITCH_ON, reason="Came back")
-    rights.confirm(bob, origin=origin, request_id=asked.pk)
+    rights.confirm(bob, origin=origin, request_id=asked.pk, newest_read=newest_fact(person))
     person.refresh_from_db()
     assert (person.is_active, program.get("/status").status_code) == (True, 401)
 
