@@ -155,6 +155,6 @@ def test_what_is_settled_no_longer_stays_as_unread(sue: Staff) -> None:
     assert [message.key for message in unread] == [f"approval_needed:change:71:first:page:{sue.pk}"]
 
 
-def test_every_topic_but_tests_and_links_is_offered() -> None:
-    assert set(WEBHOOK_TOPICS) == set(Topic) - {Topic.WEBHOOK_TEST, Topic.SIGN_IN_LINK}
+def test_every_topic_but_those_for_one_address_is_offered() -> None:
+    assert set(WEBHOOK_TOPICS) == set(Topic) - {Topic.WEBHOOK_TEST, Topic.SIGN_IN_LINK, Topic.ADDRESS_CHANGED}
     assert set(TOPICS) == set(WEBHOOK_TOPICS) - {Topic.CHANGE_STEP}

@@ -76,7 +76,7 @@ def test_it_costs_the_same_for_any_number(
     support.staff.add(*people)
     client.force_login(make_person(Role.ADMINISTRATOR))
 
-    # Session, person, their roles, what they could confirm, people, their roles, their second
+    # Session, person, their roles, whether their access is limited, what they could confirm, people, their roles, their second
     # factors, what waits about them; and six that record that the list was read.
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         assert len(client.get(PEOPLE).context["table"].rows) == min(count + 1, 50)
