@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.audit.proof.actions import seal_everything
 from riskadmin.audit.proof.keys import NoKey, public_key
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Seals what can be sealed now."""
 
     help = "Seal the audit trail, approvals and calls: grow the tree by the new rows, and sign a checkpoint."
