@@ -42,8 +42,9 @@ class Fact:
 
 def facts_about(person: Staff) -> Sequence[Fact]:
     """Return what was done lately to a person's sign-in, oldest first: resets, links, addresses, factors and lost roles."""
-    address = Q(tag=Tag.STAFF_DETAILS_SET, before__has_key="email") & ~Q(before__email=F("after__email"))
-    found = _lately(person).filter(Q(tag__in=_BY_OTHERS) | address).order_by("pk")
+    moved = Q(before__has_key="email") & ~Q(before__email=F("after__email"))
+    tagged = _lately(person, *_BY_OTHERS, Tag.STAFF_DETAILS_SET)
+    found = tagged.filter(~Q(tag=Tag.STAFF_DETAILS_SET) | moved).order_by("pk")
     return [Fact(event=event.pk, at=event.occurred_at, words=_words(event)) for event in found]
 
 
@@ -54,13 +55,14 @@ def newest_fact(person: Staff) -> int:
 
 def roles_held_lately(person: Staff) -> set[str]:
     """Return the roles that a person has, and those that they have lost lately."""
-    lost = _lately(person).filter(tag__in=_ROLES_LOST).values_list("before__roles", flat=True)
+    lost = _lately(person, *_ROLES_LOST).values_list("before__roles", flat=True)
     return {*person.role_names, *(role for roles in lost for role in roles or ())}
 
 
-def _lately(person: Staff) -> QuerySet[Event]:
+def _lately(person: Staff, *tags: Tag) -> QuerySet[Event]:
+    """Return the recent events of some tags about a person. Found by their tags: `detail` has no index."""
     since = timezone.now() - timedelta(days=settings.PEOPLE_LOOKBACK_DAYS)
-    return Event.objects.filter(detail__staff_id=person.pk, occurred_at__gte=since)
+    return Event.objects.filter(tag__in=tags, detail__staff_id=person.pk, occurred_at__gte=since)
 
 
 def _words(event: Event) -> str:
