@@ -212,7 +212,7 @@ def _altered(change: Change, entry: AuditEntry) -> None:
 
 
 def _finished(change: Change, entry: AuditEntry) -> None:
-    """Tell of failures: what was skipped when it was requested, or excluded by an approver, is none."""
+    """Notify the requester of failures. Items skipped at the request, or excluded by an approver, are not failures."""
     counts = {ItemState(state): count for state, count in entry.detail["counts"].items()}
     never_sent = change.item_count - change.sent_count
     if never_sent:

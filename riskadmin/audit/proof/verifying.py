@@ -19,8 +19,8 @@ from riskadmin.audit.proof.models import Anchor, Checkpoint, Horizon
 from riskadmin.audit.proof.processes import prepare
 from riskadmin.audit.proof.rows import copied, hash_of
 from riskadmin.audit.proof.sources import Source, sources
-from riskadmin.audit.proof.stored import StoredTree
-from riskadmin.audit.proof.verify_export import TILE, notes_in, opened, root_at, whole
+from riskadmin.audit.proof.stored import LEAVES, NODES, StoredTree
+from riskadmin.audit.proof.verify_export import TILE, TILE_HEIGHT, notes_in, opened, root_at, whole
 from riskadmin.audit.proof.verify_export import Checkpoint as Signed
 from riskadmin.audit.tags import Tag
 
@@ -28,13 +28,11 @@ LEAVES_AT_ONCE: Final = TILE * TILE
 FINDINGS_MAX: Final = 50
 """Of one kind. More are left out."""
 
-LEAVES: Final = "SELECT position, hash FROM proof_leaf WHERE position >= %s AND position < %s ORDER BY position"
 ROWS: Final = """
     SELECT leaf.position, leaf.row_id, encode(leaf.salt, 'hex'), encode(leaf.hash, 'hex'), {texts}
     FROM proof_leaf AS leaf LEFT JOIN {table} AS row_ ON row_.{id} = leaf.row_id
     WHERE leaf."table" = {name} AND leaf.position >= {begin} AND leaf.position < {end}
 """
-NODES: Final = "SELECT position, hash FROM proof_node WHERE level = 1 AND position >= %s AND position < %s ORDER BY position"
 UNSEALED: Final = """
     SELECT row_.{id} FROM {table} AS row_
     WHERE row_.{id} <= {reached} AND row_.{id} <> ALL({pending}::bigint[]) AND {complete}
@@ -87,7 +85,7 @@ def verify_range(begin: int, end: int) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(LEAVES, [begin, end])
         leaves = {position: bytes(leaf) for position, leaf in cursor.fetchall()}
-        cursor.execute(NODES, [begin // TILE, end // TILE])
+        cursor.execute(NODES, [1, begin // TILE, end // TILE])
         nodes = {position: bytes(node) for position, node in cursor.fetchall()}
     wrong = [f"leaf {at} is missing" for at in range(begin, end) if at not in leaves][:FINDINGS_MAX]
     for source in sources():
@@ -119,9 +117,9 @@ def _rows_of(source: Source, begin: int, end: int) -> list[str]:
 
 def _upper_nodes(size: int) -> Iterator[str]:
     tree = StoredTree(size)
-    for level in range(2, size.bit_length() // 8 + 1):
-        for position in range(size >> 8 * level):
-            if level * 8 and whole(tree.load(level - 1, position)) != tree.load(level, position // TILE)[position % TILE]:
+    for level in range(2, size.bit_length() // TILE_HEIGHT + 1):
+        for position in range(size >> TILE_HEIGHT * level):
+            if whole(tree.load(level - 1, position)) != tree.load(level, position // TILE)[position % TILE]:
                 yield f"node {position} of level {level} is not that of the tree"
 
 

@@ -29,7 +29,7 @@ class Outside:
 def outside() -> Outside:
     """Return how things are. A place is late if the oldest checkpoint that it has not had yet waits for longer than it may.
 
-    Two cheap queries, and none if nothing is handed outside.
+    One query, and one more for each place; none if nothing is handed outside.
     """
     configured = places()
     if not configured:
